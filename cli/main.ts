@@ -1,0 +1,68 @@
+/** argv in, exit code out. Each command's code and its libraries are loaded only when it runs: `--help` stays fast. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT, PrepError } from '../schemas/errors.ts';
+import { addDataCommands } from './commands-data.ts';
+import { addStoreCommands } from './commands-store.ts';
+import { packageFile } from './package-root.ts';
+
+export async function main(argv: readonly string[]): Promise<number> {
+  let code: number = EXIT.done;
+  const program = new Command('prep')
+    .description('Turns robot datasets into one Lance training table: camera-frame actions, calibrated 256x256 frames.')
+    .version(version())
+    .showHelpAfterError('(add --help for the options and examples)')
+    .exitOverride();
+  process.stdout.on('error', readerGone);
+  const set = (result: number): void => {
+    code = result;
+  };
+  addDataCommands(program, set);
+  addStoreCommands(program, set);
+  program.addHelpText('after', EXAMPLES);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return code;
+  } catch (error) {
+    return failure(error, argv.includes('--json'));
+  }
+}
+
+const EXAMPLES = `
+Examples:
+  prep demo                                     the whole way on bundled data, in a minute
+  prep datasets                                 what can be ingested
+  prep inspect ./droid_101/1.0.1                fields, shapes, ranges of a source
+  prep ingest droid --root ./droid_101/1.0.1 --store ./store --calibration ./karlp
+  prep status ./store --by reason               what was lost, to which rule
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many damaged episodes, 130 interrupted (what is committed stays).
+`;
+
+/** `prep … | head` closes the pipe early: nobody is left to print to, which is no fault of the run. */
+function readerGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
+}
+
+const printFault = (error: object, message: string): void =>
+  void process.stdout.write(`${JSON.stringify({ error, message })}\n`);
+
+/** One line for a fault of ours, the stack for a bug. */
+function failure(error: unknown, json: boolean): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.done;
+    // Commander has written its sentence to stderr.
+    if (json) printFault({ code: 'usage', at: {} }, error.message.replace(/^error: /, ''));
+    return EXIT.usage;
+  }
+  const known = error instanceof PrepError;
+  const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (json) printFault(known ? { code: error.code, at: error.at } : {}, text);
+  process.stderr.write(`prep: ${text}\n`);
+  const usage = known && ['usage', 'bad-option', 'unknown-dataset'].includes(error.code);
+  return usage ? EXIT.usage : EXIT.failed;
+}

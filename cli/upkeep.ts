@@ -1,0 +1,56 @@
+/** `prep compact` and `prep gc`. */
+import { EXIT, PrepError } from '../schemas/errors.ts';
+import { compactDataset } from '../sinks/compact.ts';
+import { gcDataset } from '../sinks/gc.ts';
+import { listDatasets } from '../sinks/read.ts';
+import { storeToOpen } from '../sinks/store.ts';
+import { bytes, openOutput } from './print.ts';
+
+interface UpkeepWords {
+  readonly dataset?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+async function chosen(store: string, { dataset }: UpkeepWords): Promise<string[]> {
+  const names = await listDatasets(store);
+  if (dataset === undefined) return names;
+  if (names.includes(dataset)) return [dataset];
+  throw new PrepError({
+    code: 'unknown-dataset',
+    at: { store, dataset },
+    expected: names.length > 0 ? `one of ${names.join(', ')}` : 'a store with a dataset',
+    found: names.length > 0 ? dataset : 'an empty one',
+  });
+}
+
+export async function compact(store: string, words: UpkeepWords): Promise<number> {
+  const uri = storeToOpen(store);
+  const out = openOutput(words.json ?? false);
+  const names = await chosen(uri, words);
+  if (words.dryRun) {
+    out.result({ store: uri, datasets: names }, `would compact ${names.join(', ') || 'nothing'}`);
+    return EXIT.done;
+  }
+  const done = [];
+  for (const name of names) done.push(...(await compactDataset(uri, name)));
+  const lines = done.map(
+    (one) =>
+      `${one.table}: ${one.fragmentsRemoved} fragments → ${one.fragmentsAdded}, ${one.versionsRemoved} old versions (${bytes(one.bytesRemoved)}) removed`,
+  );
+  out.result({ store: uri, tables: done }, lines.join('\n') || 'nothing to compact');
+  return EXIT.done;
+}
+
+export async function gc(store: string, words: UpkeepWords): Promise<number> {
+  const uri = storeToOpen(store);
+  const done = [];
+  for (const name of await chosen(uri, words)) done.push(await gcDataset(uri, name, { dryRun: words.dryRun ?? false }));
+  const verb = words.dryRun ? 'would be removed' : 'removed';
+  const lines = done.map(
+    (one) =>
+      `${one.dataset}: ${one.stepRows} step rows and ${one.trackRows} tracks of ${one.groups} groups ${verb}; ${one.partsLive} parts are being written, ${one.partsRecovered} dead ones recovered${one.replacedKept > 0 ? `; ${one.replacedKept} replaced rows stay for plans` : ''}`,
+  );
+  openOutput(words.json ?? false).result({ store: uri, datasets: done }, lines.join('\n') || 'nothing to remove');
+  return EXIT.done;
+}

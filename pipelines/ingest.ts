@@ -1,0 +1,143 @@
+/** The one loop of an ingest: records → prepared episodes → pixels → rows → committed groups. */
+import type { EpisodeOutcome, LedgerEntry } from '../schemas/episode.ts';
+import { type Code, PrepError } from '../schemas/errors.ts';
+import type { IngestSummary, Progress } from '../schemas/report.ts';
+import type { EndState, Sink } from '../sinks/sink.ts';
+import { rldsRecord } from '../sources/formats/rlds.ts';
+import { overBudget } from './budget.ts';
+import { damagedEpisode, type Labelled, prepareEpisode } from './episode.ts';
+import type { OpenIngest } from './ingest-plan.ts';
+import { openPixelPool, type PixelPool } from './pixel-pool.ts';
+import { pixelTask, stepColumns } from './pixels.ts';
+import { type FoundRecord, partRecords } from './records.ts';
+import { type EpisodeRegistry, openRegistry, selectRecords } from './registry.ts';
+import { mapConcurrent } from './stream.ts';
+import { openTally, type Tally } from './tally.ts';
+
+export interface IngestControl {
+  /** When it fires no further record is read; what is in work is finished and committed. */
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
+}
+
+/**
+ * Runs an open ingest into a sink and closes the sink. What was committed stays, whatever happens.
+ * @throws PrepError `store` and the like; a damaged shard is no exception but `damagedShards` of the summary.
+ */
+export async function runIngest(open: OpenIngest, sink: Sink, control: IngestControl): Promise<IngestSummary> {
+  const tally = openTally(open, sink);
+  const { table, request } = open;
+  const retry = new Set(request.run.retry);
+  const selection = {
+    ...selectRecords(sink.recorded, { table, retry, excluded: open.excluded }),
+    damaged: tally.damaged,
+  };
+  if (tally.nothingLeft(selection)) {
+    // A run that went over the budget is not made good by running it once more.
+    const over = overBudget(tally.seen(), request.run.maxQuarantine, 'ended');
+    const summary = tally.summary(over ? 'over-budget' : 'nothing-to-do');
+    await sink.close({ state: over ? 'failed' : 'done', summary });
+    return summary;
+  }
+  const splits = open.source.splits.map((split) => split.name);
+  const registry = openRegistry(sink.recorded, { excluded: open.excluded, splits });
+  let pool: PixelPool | undefined;
+  const lazyPool = (): PixelPool => {
+    const { quality, subsampling } = table.pixels;
+    pool ??= openPixelPool({ workers: open.workers, fit: table.fit, quality, subsampling });
+    return pool;
+  };
+  try {
+    const records = limited(
+      partRecords({ root: open.source.root, container: open.source.name, dataset: table.name }, open.shards, selection),
+      control.signal,
+      request.run.episodes,
+    );
+    const work = (record: FoundRecord) => outcomeOf(record, { open, registry, pool: lazyPool });
+    for await (const outcome of mapConcurrent(records, open.workers + 1, work)) {
+      tally.count(outcome);
+      await sink.add(outcome);
+      control.progress(tally.progress());
+      if (overBudget(tally.seen(), request.run.maxQuarantine, 'running')) break;
+    }
+    await sink.commit();
+    return await finish(tally, sink, { request, interrupted: control.signal.aborted });
+  } catch (error) {
+    await sink.close({ state: 'failed', summary: tally.summary('failed') });
+    throw error;
+  } finally {
+    await pool?.close();
+  }
+}
+
+async function finish(
+  tally: Tally,
+  sink: Sink,
+  { request, interrupted }: { request: OpenIngest['request']; interrupted: boolean },
+): Promise<IngestSummary> {
+  const over = overBudget(tally.seen(), request.run.maxQuarantine, interrupted ? 'running' : 'ended');
+  const failed = over || tally.shardFaults() > 0;
+  const state: EndState = interrupted ? 'interrupted' : failed ? 'failed' : 'done';
+  const summary = tally.summary(over ? 'over-budget' : state);
+  await sink.close({ state, summary });
+  return summary;
+}
+
+/** Stops the pulling at a signal or after a number of episodes. */
+async function* limited(
+  records: AsyncGenerator<FoundRecord>,
+  signal: AbortSignal,
+  episodes = Number.POSITIVE_INFINITY,
+): AsyncGenerator<FoundRecord> {
+  let count = 0;
+  if (episodes <= 0) return;
+  for await (const record of records) {
+    if (signal.aborted) return;
+    yield record;
+    if (++count >= episodes) return;
+  }
+}
+
+interface Work {
+  readonly open: OpenIngest;
+  readonly registry: EpisodeRegistry;
+  pool(): PixelPool;
+}
+
+async function outcomeOf(
+  record: FoundRecord,
+  { open, registry, pool }: Work,
+): Promise<EpisodeOutcome & { bytesIn: number }> {
+  const { table, spec } = open;
+  const { data } = record;
+  const bytesIn = record.place.length;
+  if (data instanceof PrepError) {
+    const damaged = damagedEpisode(data, record, { table, spec });
+    return { ledger: asideOf(damaged), bytesIn };
+  }
+  const prepared = prepareEpisode(() => rldsRecord(data, open.source.features), record, { table, spec, registry });
+  if ('aside' in prepared) return { ledger: prepared.aside, bytesIn };
+  const { kept } = prepared;
+  registry.keep(kept.ledger.episode, record);
+  try {
+    const pixels = await pool().run(pixelTask(kept, table.shape));
+    return { ledger: kept.ledger, track: kept.track, rows: stepColumns(kept, pixels, table.shape), bytesIn };
+  } catch (error) {
+    if (!(error instanceof PrepError) || !FRAME_FAULTS.has(error.code)) throw error;
+    return { ledger: undecodable(kept, error), bytesIn };
+  }
+}
+
+const FRAME_FAULTS: ReadonlySet<Code> = new Set(['bad-image', 'image-size']);
+
+function asideOf(prepared: ReturnType<typeof damagedEpisode>): LedgerEntry {
+  if ('aside' in prepared) return prepared.aside;
+  throw new Error('a damaged record cannot be kept');
+}
+
+/** The workers know roles; the ledger names source cameras. */
+function undecodable({ ledger, cast }: Labelled, error: PrepError): LedgerEntry {
+  const camera = Object.entries(cast.roles).find(([role]) => role === error.at.camera)?.[1].name ?? error.at.camera;
+  const detail = `camera ${camera}, step ${error.at.step}: ${error.fault.found}`;
+  return { ...ledger, state: 'quarantined', reason: error.code, detail, flagRuns: [] };
+}

@@ -1,0 +1,14 @@
+/** A Python with pylance, where there is one: `PREP_PYTHON`, else `.venv` in the repository. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const ABSENT = 'no Python with pylance: set PREP_PYTHON, or make .venv from tests/python/requirements.txt';
+
+/** Its path, or undefined where none has all of `modules`. */
+export function pythonWith(...modules: string[]): string | undefined {
+  const local = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+  const found = process.env.PREP_PYTHON ?? (existsSync(local) ? local : undefined);
+  if (found === undefined) return undefined;
+  return spawnSync(found, ['-c', `import ${modules.join(', ')}`]).status === 0 ? found : undefined;
+}
