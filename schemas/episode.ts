@@ -4,6 +4,7 @@
  */
 import type { Code, Place } from './errors.ts';
 import type { Rigid } from './geometry.ts';
+import type { EpisodeIdentity, PublishedPose, SourceData } from './source.ts';
 
 /** Camera roles in their fixed order (bits, columns and features depend on it). */
 export const ROLES = ['third', 'third2', 'wrist', 'wrist2'] as const;
@@ -32,18 +33,6 @@ export interface RecordPlace {
   readonly length: number;
 }
 
-/** One encoded picture, a view into the episode's bytes: never copy, never keep beyond the episode. */
-export type EncodedFrame = Uint8Array;
-
-/** One camera of the source, one frame per step. */
-export interface SourceCamera {
-  readonly name: string;
-  /** Pixel size that the source declares. A frame of another size is refused. */
-  readonly width: number;
-  readonly height: number;
-  readonly frames: readonly EncodedFrame[];
-}
-
 export interface ArmTrack {
   /**
    * Unit quaternions w x y z, 4 per step. The poses' rotations are made from these numbers and the tracks store them, so
@@ -64,51 +53,12 @@ export interface Segment {
   readonly text: string;
 }
 
-/** How a dataset writes EE poses, spelled out. `values` holds one pose per step, row-major. */
-export interface PoseSeries {
-  /** `xyz+extrinsic-xyz`: 6 numbers (m, rad) · `xyz+wxyz`, `xyz+xyzw`: 7 · `matrix`: 16 (4×4). */
-  readonly kind: 'xyz+extrinsic-xyz' | 'xyz+intrinsic-xyz' | 'xyz+wxyz' | 'xyz+xyzw' | 'matrix';
-  readonly values: Float64Array;
-  /** Name of the field in the source, for messages. */
-  readonly field: string;
-}
-
-/** One arm as a dataset file reads it: conventions named, nothing checked yet. */
-export interface SourceArm {
-  readonly pose: PoseSeries;
-  /** 0 closed … 1 open, one per step; with only one of the two published, both are that one. */
-  readonly opennessMeasured: Float64Array;
-  readonly opennessCommanded: Float64Array;
-}
-
-/** Who an episode is: readable even where its numbers are damaged, so that the ledger can name it. */
-export interface EpisodeIdentity {
-  /** The source's own stable id, `_` for `:`, unique within the dataset. */
-  readonly id: string;
-  /** The id as published. */
-  readonly sourceId: string;
-  readonly robot: string;
-  readonly success: boolean | null;
-  /** All non-empty instructions of the episode, in the order of the source. */
-  readonly instructions: readonly string[];
-  readonly segments: readonly Segment[];
-}
-
-/** What a dataset file makes of one record: meaning, nothing judged yet. */
-export interface SourceData {
-  readonly steps: number;
-  /** Slot order. */
-  readonly arms: readonly SourceArm[];
-  readonly cameras: readonly SourceCamera[];
-  /** Camera poses that the release itself gives: name → six numbers (metres, extrinsic xyz radians, camera→base). */
-  readonly released: Readonly<Record<string, readonly number[]>>;
-  /** Joint-velocity command, `steps × width` row-major, for the idle rule; absent where a dataset has none. */
-  readonly jointVelocityCommand?: { readonly width: number; readonly values: Float64Array };
-}
-
 /** A sound episode: poses are rigid, openness is within 0 … 1, everything has one value per step. */
 export interface Episode extends EpisodeIdentity, Omit<SourceData, 'arms'> {
   readonly arms: readonly ArmTrack[];
+  readonly hz: number;
+  /** Seconds since the first step, ascending: by the spec's clock. */
+  readonly time: Float64Array;
 }
 
 export type CalibrationQuality = 'unchecked' | 'good' | 'suspect' | 'unusable';
@@ -135,13 +85,15 @@ export interface Camera {
   readonly assumedIntrinsics: boolean;
   /** One pose (fixed camera) or one per step (moving camera); null if unknown or unusable. */
   readonly baseFromCam: readonly Rigid<'base', 'cam'>[] | null;
+  /** False where only the rotation is known: the translations of `baseFromCam` are NaN. */
+  readonly translationKnown: boolean;
   readonly calibration: CameraCalibration;
 }
 
-/** A published camera pose that nobody has judged yet: x y z (m) and three extrinsic-xyz angles (rad), camera→base. */
+/** A published camera pose that nobody has judged yet. */
 export interface PoseCandidate {
   readonly source: string;
-  readonly vec6: readonly number[];
+  readonly pose: PublishedPose;
   /** Serial number under which a side file lists it. */
   readonly serial?: string;
 }

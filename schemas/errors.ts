@@ -31,6 +31,8 @@ export const CODES = [
   'compressed-shard',
   'bad-length-checksum',
   'impossible-length',
+  'bad-metadata',
+  'bad-remote',
   // one record or episode
   'truncated-record',
   'bad-data-checksum',
@@ -47,6 +49,13 @@ export const CODES = [
   'duplicate-id',
   'excluded',
   'no-openness',
+  'no-pose',
+  'frozen-pose',
+  'bad-time',
+  'bad-parquet',
+  'bad-hdf5',
+  'bad-video',
+  'bad-pickle',
   // geometry and calibration
   'not-rigid',
   'no-extrinsics',
@@ -56,6 +65,7 @@ export const CODES = [
   'ee-behind-camera',
   'ee-outside-view',
   'hand-camera-off-mount',
+  'camera-on-hand',
   'bad-intrinsics',
   'missing-calibration',
   // store

@@ -1,0 +1,58 @@
+/** A dataset on disk as the pipelines see it, whatever its format: shards of episodes, each with its bytes' place and digest. */
+import type { RecordPlace } from '../schemas/episode.ts';
+import type { PrepError } from '../schemas/errors.ts';
+import type { SourceRecord } from '../schemas/records.ts';
+import type { EpisodePlace } from '../schemas/spec.ts';
+
+/** What is read by one process from beginning to end: a TFRecord file, a Parquet file with its videos, an HDF5 file. */
+export interface Shard {
+  readonly split: string;
+  /** Path relative to the root, unique within the split. */
+  readonly file: string;
+  /** Bytes, as far as they are known without opening it. */
+  readonly size: number;
+  /** Episodes that metadata announce; null if they say nothing. */
+  readonly expected: number | null;
+  /** Index within the split of the shard's first episode; null if an earlier shard's count is unknown. */
+  readonly first: number | null;
+}
+
+/** What every ledger row needs, whatever becomes of the episode. */
+export interface Found {
+  readonly place: RecordPlace;
+  readonly within: EpisodePlace;
+  /** Hex sha-256 of the episode's bytes (of its place where they cannot be read). */
+  readonly digest: string;
+}
+
+export interface FoundEpisode<Source extends SourceRecord = SourceRecord> extends Found {
+  /** Opens the record, or the fault that makes the episode unreadable. Called once, synchronously. */
+  readonly record: (() => Source) | PrepError;
+  /** To be called when nothing of the record is needed any more, its frames included. */
+  release?(): Promise<void>;
+}
+
+export interface Container<Source extends SourceRecord = SourceRecord> {
+  readonly format: Source['format'];
+  /** Of the container itself, e.g. `dataset_info.json`'s; '' where the format has none. */
+  readonly name: string;
+  readonly version: string;
+  /** In source order: of two equal episodes the one of the earlier split stays. */
+  readonly splits: readonly string[];
+  /** All shards that are there, in source order; parts take every n-th. */
+  readonly shards: readonly Shard[];
+  /** Shards that metadata name and that are not there; empty, or the caller said that a part is enough. */
+  readonly missing: readonly string[];
+  /** Names of all declared fields, as far as they are known without reading an episode. */
+  readonly fields: readonly string[];
+  /** Bytes of the largest record in memory, without frames that are streamed (an estimate for the memory sum). */
+  readonly recordBytes: number;
+  /**
+   * Episodes of one shard in order. `recorded` says of a place (offset and length as in `RecordPlace`) that it need not be
+   * read. An episode that cannot be read is delivered as its fault; a shard that cannot be read on throws.
+   */
+  episodes(shard: Shard, recorded: (offset: number, length: number) => boolean): AsyncGenerator<FoundEpisode<Source>>;
+  /** True where the byte lengths of a shard's places add up to its size, so that they prove it complete. */
+  readonly contiguous: boolean;
+  close(): Promise<void>;
+}
