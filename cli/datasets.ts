@@ -4,7 +4,7 @@ import { datasetNames, openDataset } from '../sources/index.ts';
 import { openOutput } from './print.ts';
 
 export async function datasets(words: { json?: boolean }): Promise<number> {
-  const specs = await Promise.all(datasetNames().map(openDataset));
+  const specs = (await Promise.all(datasetNames().map(openDataset))).flat();
   const listed = specs.map((spec) => ({
     name: spec.name,
     title: spec.title,
@@ -13,7 +13,7 @@ export async function datasets(words: { json?: boolean }): Promise<number> {
     robots: Object.entries(spec.robots).map(([name, { arms, hz, eeOrigin }]) => ({ name, arms, hz, eeOrigin })),
     cameras: spec.cameras.map(({ name, mount, roles }) => ({ name, mount, roles })),
     calibration: spec.calibration,
-    containers: spec.containers,
+    impossible: spec.impossible,
   }));
   const text = listed.map((one) =>
     [
@@ -24,6 +24,7 @@ export async function datasets(words: { json?: boolean }): Promise<number> {
       ),
       `    cameras ${one.cameras.map(({ name, mount }) => `${name} (${mount})`).join(', ')}`,
       `    calibration: ${one.calibration}`,
+      ...(one.impossible ? [`    not possible from these files alone: ${one.impossible}`] : []),
     ].join('\n'),
   );
   openOutput(words.json ?? false).result(listed, text.join('\n\n'));

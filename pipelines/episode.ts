@@ -2,37 +2,21 @@
  * One record → what becomes of it, before any pixel is decoded: kept with its labels, or set aside with the reason.
  * Everything here is synchronous and whole-episode.
  */
-import type {
-  Camera,
-  Episode,
-  EpisodeFacts,
-  EpisodeIdentity,
-  FlagRun,
-  LedgerEntry,
-  RecordPlace,
-  Track,
-} from '../schemas/episode.ts';
+import type { Camera, Episode, EpisodeFacts, FlagRun, LedgerEntry, Track } from '../schemas/episode.ts';
 import { type Code, PrepError, placeText } from '../schemas/errors.ts';
 import { episodeFingerprint, episodeKey } from '../schemas/options.ts';
-import type { EpisodePlace, RobotSpec } from '../schemas/spec.ts';
-import type { RldsRecord } from '../sources/formats/rlds.ts';
-import type { AnySpec } from '../sources/index.ts';
+import type { SourceRecord } from '../schemas/records.ts';
+import type { EpisodeIdentity, SourceCamera } from '../schemas/source.ts';
+import type { AnySpec, Meaning, RobotSpec } from '../schemas/spec.ts';
+import type { Found } from '../sources/container.ts';
 import { calibrate } from '../transforms/calibration.ts';
 import { type LabelColumns, labelColumns, trackOf } from '../transforms/columns.ts';
-import { idleRuns, outsideKeepRanges, wholeEpisode } from '../transforms/flags.ts';
+import { clockGaps, idleRuns, outsideKeepRanges, wholeEpisode } from '../transforms/flags.ts';
 import { releaseText } from '../transforms/from-track.ts';
 import { checkFrame } from '../transforms/jpeg-header.ts';
 import { type Cast, castRoles, chooseReference, isRejection } from '../transforms/roles.ts';
 import { soundEpisode } from '../transforms/sound.ts';
 import type { Table } from './table.ts';
-
-/** What every ledger row needs, whatever becomes of the episode. */
-export interface Found {
-  readonly place: RecordPlace;
-  readonly within: EpisodePlace;
-  /** Hex sha-256 of the record's bytes. */
-  readonly digest: string;
-}
 
 /** A kept episode up to its pixels. */
 export interface Labelled {
@@ -53,16 +37,22 @@ export interface Registry {
   duplicateOf(found: Found): string | undefined;
 }
 
+/** Sound data that cannot be used; whatever else goes wrong with an episode is damage. */
+const REJECTIONS: ReadonlySet<Code> = new Set(['no-openness', 'no-pose', 'no-extrinsics', 'excluded']);
+
+/** @param open gives a record of the format that `spec` declares. */
 export function prepareEpisode(
-  open: () => RldsRecord,
+  open: () => SourceRecord,
   found: Found,
   context: { table: Table; spec: AnySpec; registry: Registry },
 ): Prepared {
-  const { table, spec, registry } = context;
+  const { table, registry } = context;
+  // The container was opened by the spec's own format, so its records are of that format.
+  const spec = context.spec as Meaning<SourceRecord>;
   let identity = unknownIdentity(spec, found);
   let length = 0;
-  const aside = (state: 'rejected' | 'quarantined', code: Code, detail: string, more: Partial<LedgerEntry> = {}) => ({
-    aside: { ...ledgerEntry(identity, found, { table, length }), state, reason: code, detail, ...more },
+  const aside = (state: 'rejected' | 'quarantined', code: Code, detail: string) => ({
+    aside: { ...ledgerEntry(identity, found, { table, length }), state, reason: code, detail },
   });
   try {
     const record = open();
@@ -70,12 +60,15 @@ export function prepareEpisode(
     const named = registry.uniqueId(identity.id, found);
     identity = { ...identity, id: named.id };
     const why = registry.excluded(identity);
-    length = record.steps;
+    if (record.format !== 'files') length = record.steps;
     if (why !== undefined) return aside('rejected', 'excluded', why);
     const facts = factsOf(table, identity);
     const told = identity.instructions;
     if (identity.instructions.length === 0) identity = { ...identity, instructions: facts.instructions };
-    const episode = soundEpisode(identity, spec.data(record));
+    const data = spec.data(record);
+    length = data.steps;
+    const robot = table.spec.robots[identity.robot]!;
+    const episode = soundEpisode(identity, data, { kind: spec.clock, hz: robot.hz });
     for (const camera of episode.cameras) checkFrames(camera);
     if (named.clash !== undefined) {
       const same = registry.duplicateOf(found) !== undefined;
@@ -85,10 +78,14 @@ export function prepareEpisode(
         `the id is that of ${named.clash}`,
       );
     }
-    const robot = table.spec.robots[episode.robot]!;
     const cameras = calibrate({ episode, robot, specs: table.spec.cameras, facts: facts.cameras });
-    const release = releaseText({ extrinsics: episode.released, instructions: told });
-    const flagRuns = [...idleRuns(episode, robot.hz), ...outsideKeepRanges(episode.steps, facts.keepRanges)];
+    const release = releaseText(episode, told);
+    const flagRuns = [
+      ...(episode.flagRuns ?? []),
+      ...idleRuns(episode),
+      ...(spec.clock === 'timestamps' ? clockGaps(episode) : []),
+      ...outsideKeepRanges(episode.steps, facts.keepRanges),
+    ];
     const labelled = labelEpisode(episode, found, { table, cameras, facts, flagRuns, release });
     if ('aside' in labelled) return labelled;
     const twin = registry.duplicateOf(found);
@@ -96,7 +93,7 @@ export function prepareEpisode(
     return labelled;
   } catch (error) {
     if (!(error instanceof PrepError)) throw error;
-    return aside('quarantined', error.code, detailOf(error));
+    return aside(REJECTIONS.has(error.code) ? 'rejected' : 'quarantined', error.code, detailOf(error));
   }
 }
 
@@ -122,7 +119,9 @@ export function labelEpisode(
     calibration: Object.fromEntries(cameras.map((camera) => [camera.name, camera.calibration])),
     fingerprint: episodeFingerprint(table.shape.metadata.fingerprint, found.digest, facts.digest),
   };
-  const cast = chooseReference(castRoles(cameras, table.roles, table.pixels), table.labels.reference);
+  const { pixels, labels } = table;
+  const roles = castRoles(cameras, table.roles, { pixels, policy: labels.calibration });
+  const cast = chooseReference(roles, labels.reference);
   if (isRejection(cast)) return { aside: { ...base, state: 'rejected', reason: cast.code, detail: cast.detail } };
   const flagRuns = [...evidence.flagRuns, ...episodeFlags(episode, Object.values(cast.roles))];
   const columns = labelColumns({
@@ -130,14 +129,14 @@ export function labelEpisode(
     robot,
     cast,
     flagRuns,
+    clock: table.spec.clock,
     table: table.shape,
-    labels: table.labels,
+    labels,
     fit: table.fit,
   });
-  const track = trackOf(episode, cameras, { hz: robot.hz, release });
-  return {
-    kept: { episode, cast, columns, track, ledger: { ...base, flagRuns, state: 'kept', reason: '', detail: '' } },
-  };
+  const track = trackOf(episode, cameras, release);
+  const detail = (episode.notes ?? []).join('; ');
+  return { kept: { episode, cast, columns, track, ledger: { ...base, flagRuns, state: 'kept', reason: '', detail } } };
 }
 
 function episodeFlags(episode: Episode, cameras: readonly Camera[]): FlagRun[] {
@@ -169,7 +168,7 @@ export function factsOf(table: Table, identity: Pick<EpisodeIdentity, 'id' | 'so
 }
 
 /** Containers without ids, and records whose id cannot be read: `<container>/<split>/<index>`. */
-function unknownIdentity(spec: AnySpec, { within, place }: Found): EpisodeIdentity {
+function unknownIdentity(spec: Pick<AnySpec, 'robots'>, { within, place }: Found): EpisodeIdentity {
   const id = `${within.container}/${within.split}/${within.index ?? `${place.shard}#${place.record}`}`;
   const robot: [string, RobotSpec] = Object.entries(spec.robots)[0]!;
   return { id, sourceId: id, robot: robot[0], success: null, instructions: [], segments: [] };
@@ -181,6 +180,8 @@ function ledgerEntry(
   { table, length }: { table: Table; length: number },
 ): Omit<LedgerEntry, 'state' | 'reason' | 'detail'> {
   const facts = factsOf(table, identity);
+  const told = identity.instructions.length > 0 ? identity.instructions : facts.instructions;
+  const texts = [...told, ...identity.segments.map(({ text }) => text)].filter((text) => text.trim() !== '');
   return {
     episode: identity.id,
     episodeKey: episodeKey(table.name, identity.id, digest),
@@ -189,8 +190,8 @@ function ledgerEntry(
     record: place,
     length,
     robot: identity.robot,
-    hz: table.spec.robots[identity.robot]!.hz,
-    instructions: identity.instructions.length > 0 ? identity.instructions : facts.instructions,
+    hz: identity.hz ?? table.spec.robots[identity.robot]!.hz,
+    instructions: [...new Set(texts)],
     segments: identity.segments,
     split: place.split,
     success: identity.success,
@@ -201,8 +202,10 @@ function ledgerEntry(
   };
 }
 
-function checkFrames(camera: Episode['cameras'][number]): void {
-  for (const [step, frame] of camera.frames.entries())
+/** Frames that are read later are looked at when they are. */
+function checkFrames(camera: SourceCamera): void {
+  if (camera.frames.kind !== 'memory') return;
+  for (const [step, frame] of camera.frames.frames.entries())
     try {
       checkFrame(frame, camera);
     } catch (error) {

@@ -4,10 +4,11 @@ import type { Code } from '../schemas/errors.ts';
 import { PrepError } from '../schemas/errors.ts';
 import type { LabelOptions, PixelOptions } from '../schemas/options.ts';
 import type { IngestPlan } from '../schemas/report.ts';
-import { openRoot } from '../sources/bytes.ts';
-import { openTfds, type TfdsDirectory } from '../sources/formats/tfds.ts';
-import { type AnySpec, openDataset } from '../sources/index.ts';
-import { type Shard, shardsOfPart } from './records.ts';
+import type { AnySpec } from '../schemas/spec.ts';
+import type { Container, Shard } from '../sources/container.ts';
+import { openDataset } from '../sources/index.ts';
+import { openSource } from '../sources/open.ts';
+import { shardsOfPart } from './records.ts';
 import { readExclusions } from './registry.ts';
 import { type Table, tableOf } from './table.ts';
 
@@ -38,7 +39,7 @@ export interface OpenIngest {
   readonly request: IngestRequest;
   readonly spec: AnySpec;
   readonly table: Table;
-  readonly source: TfdsDirectory;
+  readonly container: Container;
   readonly shards: readonly Shard[];
   readonly excluded: ReadonlyMap<string, string>;
   readonly workers: number;
@@ -50,8 +51,8 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 
 /** @throws PrepError for everything that is wrong before the first record: options, missing shards, unknown container. */
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
-  const spec = await openDataset(request.dataset);
   const { calibration, partial, exclude, root: uri } = request.source;
+  const { spec, container } = await openSource(await openDataset(request.dataset), uri, { partial });
   if (calibration !== undefined && !spec.sideFiles)
     throw new PrepError({
       code: 'bad-option',
@@ -62,19 +63,10 @@ export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });
-  const source = await openTfds(await openRoot(uri), { partial });
-  if (!spec.containers.includes(source.name))
-    throw new PrepError({
-      code: 'bad-dataset-info',
-      at: { dataset: spec.name, file: uri },
-      expected: `a container named ${spec.containers.join(', ')}`,
-      found: source.name,
-      remedy: 'give the dataset that fits the folder (see `prep datasets`)',
-    });
-  const shards = shardsOfPart(source, request.run.part);
+  const shards = shardsOfPart(container, request.run.part);
   const excluded = exclude === undefined ? new Map<string, string>() : readExclusions(exclude);
   const workers = request.run.workers ?? availableParallelism();
-  const open = { request, spec, table, source, shards, excluded, workers };
+  const open = { request, spec, table, container, shards, excluded, workers };
   return { ...open, plan: planOf(open) };
 }
 
@@ -89,7 +81,7 @@ function tableName(name: string): string {
 }
 
 function planOf(open: Omit<OpenIngest, 'plan'>): IngestPlan {
-  const { request, spec, table, source, shards, workers } = open;
+  const { request, spec, table, container, shards, workers } = open;
   const known = shards.every((shard) => shard.expected !== null);
   const bytes = shards.reduce((sum, shard) => sum + shard.size, 0);
   return {
@@ -98,10 +90,10 @@ function planOf(open: Omit<OpenIngest, 'plan'>): IngestPlan {
     tables: table.name,
     root: request.source.root,
     store: request.store,
-    container: { name: source.name, version: source.version },
+    container: { name: container.name, version: container.version },
     part: request.run.part,
     shards: shards.map(({ split, file, expected, size }) => ({ split, file, episodes: expected, bytes: size })),
-    missingShards: source.partial?.missing ?? [],
+    missingShards: container.missing,
     episodes: known ? shards.reduce((sum, shard) => sum + (shard.expected ?? 0), 0) : null,
     bytes,
     roles: table.roles as Record<string, readonly string[]>,
@@ -113,20 +105,20 @@ function planOf(open: Omit<OpenIngest, 'plan'>): IngestPlan {
     },
     fingerprint: table.shape.metadata.fingerprint,
     workers,
-    memoryMb: memorySum(shards, workers),
+    memoryMb: memorySum(container, workers),
   };
 }
 
 /** What the container's own field list says of camera poses; how many are usable shows only when they are read. */
-function releaseCoverage({ source, spec }: Omit<OpenIngest, 'plan'>): string {
-  const named = source.paths.filter((path) => /extrinsic/i.test(path));
+function releaseCoverage({ container, spec }: Omit<OpenIngest, 'plan'>): string {
+  if (spec.format !== 'rlds') return spec.calibration;
+  const named = container.fields.filter((path) => /extrinsic/i.test(path));
   return named.length > 0 ? `fields ${named.join(', ')}` : `no camera poses in this release of ${spec.name}`;
 }
 
-/** Peak memory as an addition, MB. A record is taken as twice the mean of the shard with the largest mean. */
-function memorySum(shards: readonly Shard[], workers: number): Record<string, number> {
+/** Peak memory as an addition, MB. */
+function memorySum({ recordBytes: record }: Container, workers: number): Record<string, number> {
   const MB = 2 ** 20;
-  const record = Math.max(8 * MB, ...shards.map(({ size, expected }) => (expected ? (2 * size) / expected : 0)));
   const terms = {
     'node, LanceDB, libav': 300,
     [`${workers + 1} records being read or waiting`]: ((workers + 1) * record) / MB,

@@ -3,13 +3,13 @@ import type { EpisodeOutcome, LedgerEntry } from '../schemas/episode.ts';
 import { type Code, PrepError } from '../schemas/errors.ts';
 import type { IngestSummary, Progress } from '../schemas/report.ts';
 import type { EndState, Sink } from '../sinks/sink.ts';
-import { rldsRecord } from '../sources/formats/rlds.ts';
+import type { FoundEpisode } from '../sources/container.ts';
 import { overBudget } from './budget.ts';
 import { damagedEpisode, type Labelled, prepareEpisode } from './episode.ts';
 import type { OpenIngest } from './ingest-plan.ts';
 import { openPixelPool, type PixelPool } from './pixel-pool.ts';
 import { pixelTask, stepColumns } from './pixels.ts';
-import { type FoundRecord, partRecords } from './records.ts';
+import { partEpisodes } from './records.ts';
 import { type EpisodeRegistry, openRegistry, selectRecords } from './registry.ts';
 import { mapConcurrent } from './stream.ts';
 import { openTally, type Tally } from './tally.ts';
@@ -29,7 +29,7 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
   const { table, request } = open;
   const retry = new Set(request.run.retry);
   const selection = {
-    ...selectRecords(sink.recorded, { table, retry, excluded: open.excluded }),
+    ...selectRecords(sink.recorded, { table, retry, excluded: open.excluded, contiguous: open.container.contiguous }),
     damaged: tally.damaged,
   };
   if (tally.nothingLeft(selection)) {
@@ -39,8 +39,7 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
     await sink.close({ state: over ? 'failed' : 'done', summary });
     return summary;
   }
-  const splits = open.source.splits.map((split) => split.name);
-  const registry = openRegistry(sink.recorded, { excluded: open.excluded, splits });
+  const registry = openRegistry(sink.recorded, { excluded: open.excluded, splits: open.container.splits });
   let pool: PixelPool | undefined;
   const lazyPool = (): PixelPool => {
     const { quality, subsampling } = table.pixels;
@@ -49,11 +48,11 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
   };
   try {
     const records = limited(
-      partRecords({ root: open.source.root, container: open.source.name, dataset: table.name }, open.shards, selection),
+      partEpisodes({ container: open.container, dataset: table.name }, open.shards, selection),
       control.signal,
       request.run.episodes,
     );
-    const work = (record: FoundRecord) => outcomeOf(record, { open, registry, pool: lazyPool });
+    const work = (found: FoundEpisode) => released(found, () => outcomeOf(found, { open, registry, pool: lazyPool }));
     for await (const outcome of mapConcurrent(records, open.workers + 1, work)) {
       tally.count(outcome);
       await sink.add(outcome);
@@ -85,10 +84,10 @@ async function finish(
 
 /** Stops the pulling at a signal or after a number of episodes. */
 async function* limited(
-  records: AsyncGenerator<FoundRecord>,
+  records: AsyncGenerator<FoundEpisode>,
   signal: AbortSignal,
   episodes = Number.POSITIVE_INFINITY,
-): AsyncGenerator<FoundRecord> {
+): AsyncGenerator<FoundEpisode> {
   let count = 0;
   if (episodes <= 0) return;
   for await (const record of records) {
@@ -104,21 +103,27 @@ interface Work {
   pool(): PixelPool;
 }
 
+/** Whatever becomes of an episode, its files are let go. */
+async function released<Out>(found: FoundEpisode, work: () => Promise<Out>): Promise<Out> {
+  try {
+    return await work();
+  } finally {
+    await found.release?.();
+  }
+}
+
 async function outcomeOf(
-  record: FoundRecord,
+  found: FoundEpisode,
   { open, registry, pool }: Work,
 ): Promise<EpisodeOutcome & { bytesIn: number }> {
   const { table, spec } = open;
-  const { data } = record;
-  const bytesIn = record.place.length;
-  if (data instanceof PrepError) {
-    const damaged = damagedEpisode(data, record, { table, spec });
-    return { ledger: asideOf(damaged), bytesIn };
-  }
-  const prepared = prepareEpisode(() => rldsRecord(data, open.source.features), record, { table, spec, registry });
+  const { record } = found;
+  const bytesIn = found.place.length;
+  if (record instanceof PrepError) return { ledger: asideOf(damagedEpisode(record, found, { table, spec })), bytesIn };
+  const prepared = prepareEpisode(record, found, { table, spec, registry });
   if ('aside' in prepared) return { ledger: prepared.aside, bytesIn };
   const { kept } = prepared;
-  registry.keep(kept.ledger.episode, record);
+  registry.keep(kept.ledger.episode, found);
   try {
     const pixels = await pool().run(pixelTask(kept, table.shape));
     return { ledger: kept.ledger, track: kept.track, rows: stepColumns(kept, pixels, table.shape), bytesIn };

@@ -1,5 +1,6 @@
 /** A labelled episode's frames as one task for the pixel workers, and their result as columns of its rows. */
-import type { EncodedFrame, JpegColumn, StepColumns } from '../schemas/episode.ts';
+import type { JpegColumn, StepColumns } from '../schemas/episode.ts';
+import type { EncodedFrame } from '../schemas/frames.ts';
 import type { TableShape } from '../schemas/row.ts';
 import type { Labelled } from './episode.ts';
 import type { PixelResult, PixelTask } from './pixel-pool.ts';
@@ -8,7 +9,7 @@ import type { PixelResult, PixelTask } from './pixel-pool.ts';
 export function pixelTask({ cast, episode }: Labelled, shape: TableShape): PixelTask {
   const roles = shape.roles.flatMap((role) => {
     const camera = episode.cameras.find(({ name }) => name === cast.roles[role]?.name);
-    return camera ? [{ role, frames: camera.frames }] : [];
+    return camera?.frames.kind === 'memory' ? [{ role, frames: camera.frames.frames }] : [];
   });
   const first = roles[0]?.frames[0];
   const shared = first?.buffer;

@@ -4,8 +4,9 @@ import type { RecordPlace } from '../schemas/episode.ts';
 import { type Code, PrepError } from '../schemas/errors.ts';
 import { episodeFingerprint } from '../schemas/options.ts';
 import { type LedgerView, placeKey, type RecordedEpisode } from '../sinks/sink.ts';
-import { type Found, factsOf, type Registry } from './episode.ts';
-import type { RecordSelection, Shard } from './records.ts';
+import type { Found, Shard } from '../sources/container.ts';
+import { factsOf, type Registry } from './episode.ts';
+import type { RecordSelection } from './records.ts';
 import type { Table } from './table.ts';
 
 /** Episode id → reason, from `--exclude FILE`: one id per line, optionally a tab and the reason; `#` at the start or after a space starts a comment. */
@@ -82,7 +83,7 @@ export function openRegistry(
 /** Which recorded episodes stay as they are; the others are read again. */
 export function selectRecords(
   recorded: LedgerView,
-  { table, retry, excluded }: { table: Table; retry: ReadonlySet<Code>; excluded: ReadonlyMap<string, string> },
+  { table, retry, excluded, contiguous }: Settling & { readonly contiguous: boolean },
 ): Pick<RecordSelection, 'recorded' | 'complete'> & { readonly redo: number } {
   const filled = new Map<string, { bytes: number; records: number }>();
   const settled = new Map<string, number>();
@@ -98,19 +99,23 @@ export function selectRecords(
   return {
     redo,
     recorded: (split, file, offset, length) => settled.get(placeKey(split, file, offset)) === length,
-    // Records lie end to end, so a shard is complete when the recorded ones fill it, and are as many as announced: one that
-    // ends early at a record's end is opened again, for its fault must not be forgotten.
+    // Records that lie end to end prove a shard complete when the recorded ones fill it, and are as many as announced: one
+    // that ends early at a record's end is opened again, for its fault must not be forgotten. Elsewhere only the count tells,
+    // so the shard is asked again, which opens no episode that is recorded.
     complete: ({ split, file, size, expected }: Shard) => {
       const { bytes, records } = filled.get(`${split}/${file}`) ?? { bytes: 0, records: 0 };
-      return bytes === size && size > 0 && (expected === null || records === expected);
+      return contiguous && bytes === size && size > 0 && (expected === null || records === expected);
     },
   };
 }
 
-function isSettled(
-  one: RecordedEpisode,
-  { table, retry, excluded }: { table: Table; retry: ReadonlySet<Code>; excluded: ReadonlyMap<string, string> },
-): boolean {
+interface Settling {
+  readonly table: Table;
+  readonly retry: ReadonlySet<Code>;
+  readonly excluded: ReadonlyMap<string, string>;
+}
+
+function isSettled(one: RecordedEpisode, { table, retry, excluded }: Settling): boolean {
   if (one.reason !== '' && retry.has(one.reason)) return false;
   const listed = excluded.has(one.episode) || excluded.has(canonical(one.sourceId));
   if (listed && one.reason !== 'excluded') return false;

@@ -8,13 +8,14 @@ import type { EpisodeOutcome, LedgerEntry, Role, StepColumns, Track } from '../s
 import { PrepError } from '../schemas/errors.ts';
 import { episodeFingerprint, type LabelOptions, refingerprint } from '../schemas/options.ts';
 import type { IngestSummary } from '../schemas/report.ts';
-import type { PrepMetadata } from '../schemas/row.ts';
+import type { Flag, PrepMetadata } from '../schemas/row.ts';
+import type { AnySpec } from '../schemas/spec.ts';
 import type { LedgerRow } from '../sinks/arrow-rows.ts';
 import { openLanceSink } from '../sinks/lance.ts';
 import { type DatasetReader, openDataset as openStored } from '../sinks/read.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { beginSwap, finishSwap, swapStore } from '../sinks/swap.ts';
-import { type AnySpec, openDataset as openSpec } from '../sources/index.ts';
+import { openLayout } from '../sources/index.ts';
 import { calibrate } from '../transforms/calibration.ts';
 import { outsideKeepRanges } from '../transforms/flags.ts';
 import { episodeFromTrack, storedCameras } from '../transforms/from-track.ts';
@@ -51,7 +52,7 @@ export async function runRelabel(request: RelabelRequest, control: IngestControl
   const started = performance.now();
   await finishSwap(request.store, request.dataset);
   const reader = await openStored(request.store, request.dataset);
-  const spec = await openSpec(request.spec ?? reader.metadata.spec);
+  const spec = await openLayout(request.spec ?? reader.metadata.spec, reader.metadata.format);
   const table = await relabelledTable(request, reader.metadata, spec);
   const changed = changes(reader.metadata.options.labels, table.labels);
   const done = (state: RelabelSummary['state'], counts: Counts): RelabelSummary => ({
@@ -198,12 +199,15 @@ async function relabelled(
   return { ledger: prepared.kept.ledger, track: prepared.kept.track, rows: columns };
 }
 
+/** Flags that only the source's own steps can tell, whatever the options. */
+const FROM_STEPS: ReadonlySet<string> = new Set<Flag>(['idle', 'base_moving', 'clock_gap']);
+
 /** Labels of one episode from its track: with new side files its cameras are judged again, else they are as stored. */
 function labelTrack(entry: LedgerEntry, track: Track, table: Table): Prepared {
   const { episode: stored, told } = episodeFromTrack(entry, track);
   const robot = table.spec.robots[entry.robot]!;
   const before = entry.flagRuns.filter(
-    ({ flag }) => flag === 'idle' || (flag === 'outside_keep_ranges' && !table.sideFiles),
+    ({ flag }) => FROM_STEPS.has(flag) || (flag === 'outside_keep_ranges' && !table.sideFiles),
   );
   if (!table.sideFiles) {
     const prepared = labelEpisode(

@@ -6,7 +6,7 @@ import { GROUP_BYTES, type OpenIngest } from './ingest-plan.ts';
 import { partOfShard } from './records.ts';
 import { settleableTwins } from './twins.ts';
 
-export function openStoreSink({ request, table, source, spec }: OpenIngest): Promise<Sink> {
+export function openStoreSink({ request, table, container, spec }: OpenIngest): Promise<Sink> {
   return openLanceSink({
     store: request.store,
     shape: table.shape,
@@ -14,7 +14,11 @@ export function openStoreSink({ request, table, source, spec }: OpenIngest): Pro
     run: {
       command: 'ingest',
       options: { dataset: spec.name, ...request.source, ...request.run, pixels: table.pixels, labels: table.labels },
-      versions: { spec: spec.version, container: `${source.name} ${source.version}`, node: process.versions.node },
+      versions: {
+        spec: spec.version,
+        container: `${container.name} ${container.version}`,
+        node: process.versions.node,
+      },
     },
     groupBytes: GROUP_BYTES,
     takeOver: request.run.takeOver,
@@ -26,11 +30,10 @@ export function openStoreSink({ request, table, source, spec }: OpenIngest): Pro
  * A run of its own, because within one run an episode is recorded once.
  */
 export async function settleTwins(open: OpenIngest): Promise<number> {
-  const { request, table, source } = open;
+  const { request, table, container } = open;
   const { index: own, of } = request.run.part;
   if (of === 1) return 0;
-  const splits = source.splits.map(({ name }) => name);
-  const where = { splits, own, partOf: partOfShard(source, of) };
+  const where = { splits: container.splits, own, partOf: partOfShard(container, of) };
   const twins = await settleableTwins(request.store, table.name, where);
   if (twins.length === 0) return 0;
   const sink = await openStoreSink(open);

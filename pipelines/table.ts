@@ -9,7 +9,7 @@ import {
   tableFingerprints,
 } from '../schemas/options.ts';
 import { FLAGS, type PrepMetadata, presentNames, ROW_VERSION, type TableShape } from '../schemas/row.ts';
-import type { DatasetSpec } from '../schemas/spec.ts';
+import type { AnySpec } from '../schemas/spec.ts';
 import type { Fit } from '../transforms/letterbox.ts';
 import { tableRoles } from '../transforms/roles.ts';
 
@@ -17,7 +17,7 @@ import { tableRoles } from '../transforms/roles.ts';
 export interface Table {
   /** Name of the tables: the dataset's, or `--as NAME`. */
   readonly name: string;
-  readonly spec: Pick<DatasetSpec, 'name' | 'version' | 'robots' | 'cameras' | 'gripper' | 'clock'>;
+  readonly spec: Pick<AnySpec, 'name' | 'version' | 'format' | 'robots' | 'cameras' | 'gripper' | 'clock'>;
   readonly pixels: PixelOptions;
   readonly labels: LabelOptions;
   readonly fit: Fit;
@@ -68,6 +68,7 @@ function metadataOf(
   return {
     dataset: table.name,
     spec: spec.name,
+    format: spec.format,
     spec_version: spec.version,
     robots: Object.fromEntries(
       Object.entries(spec.robots).map(([name, robot]) => [

@@ -3,9 +3,10 @@ import type { EpisodeOutcome, EpisodeState } from '../schemas/episode.ts';
 import type { PrepError } from '../schemas/errors.ts';
 import type { IngestSummary, Progress } from '../schemas/report.ts';
 import type { Sink } from '../sinks/sink.ts';
+import type { Shard } from '../sources/container.ts';
 import type { SeenEpisodes } from './budget.ts';
 import type { OpenIngest } from './ingest-plan.ts';
-import type { RecordSelection, Shard } from './records.ts';
+import type { RecordSelection } from './records.ts';
 
 export interface Tally {
   count(outcome: EpisodeOutcome & { readonly bytesIn: number }): void;
@@ -86,7 +87,7 @@ export function openTally(open: OpenIngest, sink: Sink): Tally {
       bytesOut: sink.stats.bytesWritten,
       seconds: seconds(),
       framesPerSecond: sums.frames / Math.max(seconds(), 1e-9),
-      missingShards: open.source.partial?.missing.length ?? 0,
+      missingShards: open.container.missing.length,
       damagedShards: faults,
     }),
   };

@@ -167,6 +167,18 @@ export function rotationFromEuler<To extends string, From extends string>(
   return named(ordered.reduce((left, right) => composeRotations(left, right)));
 }
 
+/** Rotation vector: axis · angle (rad), of any length. @throws PrepError `not-finite`, or `not-rigid` if there are not three. */
+export function rotationFromVector<To extends string, From extends string>(
+  vector: ArrayLike<number>,
+  at: Place = {},
+): Rotation<To, From> {
+  const v = finite(vector, 3, 'a rotation vector of 3 numbers', at);
+  const half = Math.hypot(...v) / 2;
+  // sin(x)/x near 0, where the quotient loses its digits.
+  const s = half < 1e-8 ? 0.5 : Math.sin(half) / (2 * half);
+  return rotationFromQuaternion([Math.cos(half), v[0]! * s, v[1]! * s, v[2]! * s], 'wxyz', at);
+}
+
 /** Unit quaternion w x y z with w ≥ 0 (Shepperd's method: by the largest component, so no division by ~0). */
 export function quaternionWxyz(m: ArrayLike<number>): Float64Array {
   const d = [

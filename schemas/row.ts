@@ -68,6 +68,8 @@ export interface PrepMetadata {
   readonly dataset: string;
   /** Name of the dataset file that gave the fields their meaning; differs from `dataset` after `--as`. */
   readonly spec: string;
+  /** Of the source: with `spec` it names the dataset file where a dataset has several layouts. */
+  readonly format: 'rlds' | 'lerobot' | 'files';
   readonly spec_version: number;
   readonly robots: Readonly<Record<string, RobotMetadata>>;
   readonly arms: readonly string[];

@@ -1,26 +1,27 @@
 /** Which datasets can be ingested. One line each; a dataset's file is loaded only when it is asked for. */
 import { existsSync } from 'node:fs';
 import { PrepError } from '../schemas/errors.ts';
-import type { DatasetSpec } from '../schemas/spec.ts';
-import type { RldsRecord } from './formats/rlds.ts';
+import type { AnySpec } from '../schemas/spec.ts';
 
-export type AnySpec = DatasetSpec<RldsRecord>;
+type Load = () => Promise<{ default: AnySpec }>;
 
-const DATASETS: Readonly<Record<string, () => Promise<{ default: AnySpec }>>> = {
-  bridge: () => import('./datasets/bridge.ts'),
-  droid: () => import('./datasets/droid.ts'),
+/** A dataset that is published in several layouts has one file for each; which it is shows when the root is opened. */
+const DATASETS: Readonly<Record<string, readonly Load[]>> = {
+  bridge: [() => import('./datasets/bridge.ts')],
+  droid: [() => import('./datasets/droid.ts')],
 };
 
 export const datasetNames = (): string[] => Object.keys(DATASETS).sort();
 
 /**
- * A dataset by name, or a user's own from a `.ts`/`.js` file whose default export is a `DatasetSpec`.
+ * The layouts of a dataset by name, or a user's own from a `.ts`/`.js` file whose default export is a `DatasetSpec`.
  * @throws PrepError `unknown-dataset` with the names that exist.
  */
-export async function openDataset(name: string): Promise<AnySpec> {
-  const known = DATASETS[name];
-  if (known) return (await known()).default;
-  if (/\.[cm]?[jt]s$/.test(name) && existsSync(name)) return (await import('./own-dataset.ts')).importSpec(name);
+export async function openDataset(name: string): Promise<AnySpec[]> {
+  const known = Object.hasOwn(DATASETS, name) ? DATASETS[name] : undefined;
+  if (known) return Promise.all(known.map(async (load) => (await load()).default));
+  if (/\.[cm]?[jt]s$/.test(name) && existsSync(name))
+    return [await (await import('./own-dataset.ts')).importSpec(name)];
   throw new PrepError({
     code: 'unknown-dataset',
     at: { dataset: name },
@@ -28,4 +29,10 @@ export async function openDataset(name: string): Promise<AnySpec> {
     found: name,
     remedy: 'see `prep datasets`',
   });
+}
+
+/** The layout of a dataset whose container has this format. */
+export async function openLayout(name: string, format: AnySpec['format']): Promise<AnySpec> {
+  const specs = await openDataset(name);
+  return specs.find((spec) => spec.format === format) ?? specs[0]!;
 }

@@ -3,19 +3,9 @@ import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PrepError } from '../schemas/errors.ts';
-import type { AnySpec } from './index.ts';
+import type { AnySpec } from '../schemas/spec.ts';
 
-const REQUIRED = [
-  'name',
-  'version',
-  'format',
-  'containers',
-  'robots',
-  'cameras',
-  'gripper',
-  'identity',
-  'data',
-] as const;
+const REQUIRED = ['name', 'version', 'format', 'robots', 'cameras', 'gripper', 'identity', 'data'] as const;
 
 /** @throws PrepError `unknown-dataset` naming the file and what is wrong with it. */
 export async function importSpec(file: string): Promise<AnySpec> {

@@ -14,6 +14,10 @@ export interface LabelInput {
   readonly steps: number;
   readonly arms: Episode['arms'];
   readonly robot: RobotSpec;
+  readonly hz: number;
+  /** Seconds of each step. */
+  readonly time: Float64Array;
+  readonly clock: 'index' | 'timestamps';
   readonly cast: Cast;
   readonly flagRuns: readonly FlagRun[];
   /** Roles of the table in order, arms of the table (the dataset's most). */
@@ -60,16 +64,20 @@ export function labelColumns(input: LabelInput): LabelColumns {
 }
 
 function labelsOfArm(arm: Episode['arms'][number], input: LabelInput): ArmLabels {
-  const { robot, labels } = input;
+  const { robot, labels, hz } = input;
   const eeFromTool =
     labels.tool === 'canonical' && robot.eeFromTool ? rigidFromMatrix<'ee', 'tool'>(robot.eeFromTool) : null;
-  return armLabels(arm, referenceFrame(input.cast), { hz: robot.hz, ...labels, eeFromTool });
+  const time = input.clock === 'timestamps' ? input.time : null;
+  return armLabels(arm, referenceFrame(input.cast), { hz, time, ...labels, eeFromTool });
 }
 
 function referenceFrame({ reference }: Cast): ReferenceFrame {
   if (reference === null) return { rotations: [identityRotation()], origins: [new Float64Array(3)] };
   const poses = reference.baseFromCam!;
-  return { rotations: poses.map((pose) => pose.r), origins: poses.map((pose) => pose.t) };
+  return {
+    rotations: poses.map((pose) => pose.r),
+    origins: reference.translationKnown ? poses.map((pose) => pose.t) : null,
+  };
 }
 
 /** Arm-major within a step: `[step][arm][width]`; arms the episode lacks stay 0. */
@@ -106,16 +114,17 @@ function presentColumn({ steps, cast, arms }: LabelInput, historyValid: Uint8Arr
     if (!camera) continue;
     bits |= presentBit(role, 'image');
     if (camera.intrinsics) bits |= presentBit(role, 'intrinsics');
-    if (camera.baseFromCam) bits |= presentBit(role, 'rotation') | presentBit(role, 'translation');
+    if (camera.baseFromCam) bits |= presentBit(role, 'rotation');
+    if (camera.baseFromCam && camera.translationKnown) bits |= presentBit(role, 'translation');
   }
   return Int32Array.from({ length: steps }, (_, i) => bits | (historyValid[i] ? HISTORY_BIT : 0));
 }
 
 /** Poses and openness for the tracks table. `release` is what `prep relabel` will need again, as JSON. */
 export function trackOf(
-  episode: Pick<Episode, 'steps' | 'arms'>,
+  episode: Pick<Episode, 'steps' | 'arms' | 'time'>,
   cameras: readonly Camera[],
-  { hz, release }: { hz: number; release: string },
+  release: string,
 ): Track {
   const { steps, arms } = episode;
   const join = (pick: (arm: Episode['arms'][number]) => Float64Array): Float64Array => {
@@ -128,7 +137,7 @@ export function trackOf(
     for (const [i, pose] of arm.baseFromEe.entries())
       poses.set([...pose.t, ...arm.orientation.subarray(4 * i, 4 * i + 4)], (slot * steps + i) * 7);
   return {
-    time: Float64Array.from({ length: steps }, (_, i) => i / hz),
+    time: episode.time,
     baseFromEe: poses,
     opennessMeasured: join((arm) => arm.opennessMeasured),
     opennessCommanded: join((arm) => arm.opennessCommanded),

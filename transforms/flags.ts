@@ -10,11 +10,9 @@ export const IDLE_STEPS = 7;
 /** Where a dataset has no joint velocities: slower than 5 mm/s, 0.03 rad/s and 0.05 of the gripper's range per second. */
 export const IDLE_MOTION = { metresPerSecond: 0.005, radiansPerSecond: 0.03, opennessPerSecond: 0.05 } as const;
 
-/** Step ranges in which the robot is idle. `hz` is the source's rate. */
-export function idleRuns(episode: Episode, hz: number): FlagRun[] {
-  const still = episode.jointVelocityCommand
-    ? stillByCommand(episode.jointVelocityCommand)
-    : stillByMotion(episode, hz);
+/** Step ranges in which the robot is idle. */
+export function idleRuns(episode: Episode): FlagRun[] {
+  const still = episode.jointVelocityCommand ? stillByCommand(episode.jointVelocityCommand) : stillByMotion(episode);
   return runs(episode.steps, (i) => i > 0 && still(i))
     .filter(([start, end]) => end - start >= IDLE_STEPS)
     .map(([start, end]) => ({ flag: 'idle' satisfies Flag, start, end }));
@@ -30,9 +28,10 @@ const stillByCommand =
   };
 
 const stillByMotion =
-  (episode: Episode, hz: number) =>
+  (episode: Episode) =>
   (i: number): boolean =>
     episode.arms.every((arm) => {
+      const hz = 1 / (episode.time[i]! - episode.time[i - 1]!);
       const [a, b] = [arm.baseFromEe[i - 1]!, arm.baseFromEe[i]!];
       const moved = Math.hypot(...[0, 1, 2].map((x) => b.t[x]! - a.t[x]!));
       const gripped = Math.max(
@@ -52,6 +51,19 @@ export function outsideKeepRanges(steps: number, keep: readonly (readonly [numbe
   const kept = (i: number): boolean => keep.some(([start, end]) => i >= start && i < end);
   return runs(steps, (i) => !kept(i)).map(([start, end]) => ({
     flag: 'outside_keep_ranges' satisfies Flag,
+    start,
+    end,
+  }));
+}
+
+/** More than this many periods between two time stamps: whoever recorded missed something (conventions, Clock). */
+const GAP_PERIODS = 3;
+
+/** Steps on both sides of a hole in the time stamps. */
+export function clockGaps({ steps, time, hz }: Episode): FlagRun[] {
+  const hole = (i: number): boolean => i > 0 && i < steps && (time[i]! - time[i - 1]!) * hz > GAP_PERIODS;
+  return runs(steps, (i) => hole(i) || hole(i + 1)).map(([start, end]) => ({
+    flag: 'clock_gap' satisfies Flag,
     start,
     end,
   }));

@@ -1,6 +1,8 @@
 /** Published intrinsics → intrinsics of the source image, pixel-centre convention; or the reason why not. */
-import type { CameraFacts, Intrinsics } from '../schemas/episode.ts';
-import { PrepError } from '../schemas/errors.ts';
+import type { Camera, CameraFacts, Intrinsics } from '../schemas/episode.ts';
+import { type Code, PrepError } from '../schemas/errors.ts';
+import type { PublishedIntrinsics, SourceCamera } from '../schemas/source.ts';
+import type { CameraSpec } from '../schemas/spec.ts';
 
 interface Size {
   readonly width: number;
@@ -59,11 +61,64 @@ export function checkIntrinsics(values: readonly unknown[], size: Size): Intrins
   return { fx, fy, cx, cy };
 }
 
-/** Intrinsics of the source image of `size` from a side file's entry. @throws PrepError `bad-intrinsics` with the serial. */
-export function publishedIntrinsics(facts: NonNullable<CameraFacts['intrinsics']>, size: Size): Intrinsics {
+/** Published numbers of one camera, whoever published them. */
+type Published = NonNullable<CameraFacts['intrinsics']>;
+
+/**
+ * Intrinsics of the source image of `size`; a principal point counted from the corner is moved to the pixel's centre first,
+ * at the size that it was published for. @throws PrepError `bad-intrinsics` with the serial
+ */
+export function publishedIntrinsics(
+  facts: Published,
+  size: Size,
+  principalPoint: CameraSpec['principalPoint'] = 'centre',
+): Intrinsics {
   try {
-    return scaleIntrinsics(checkIntrinsics(facts.values, facts), facts, size);
+    const k = checkIntrinsics(facts.values, facts);
+    return scaleIntrinsics(principalPoint === 'corner' ? fromCorner(k) : k, facts, size);
   } catch (error) {
-    throw error instanceof PrepError ? error.within({ serial: facts.serial }) : error;
+    throw error instanceof PrepError && facts.serial ? error.within({ serial: facts.serial }) : error;
   }
+}
+
+export interface Lens {
+  readonly k: Camera['intrinsics'];
+  readonly source: string;
+  readonly reason: Code | null;
+  readonly fault: string | null;
+}
+
+/** Side file, else the release, else the fleet mean (flagged), else unknown. An entry that fails its rules is named, never used. */
+export function chooseIntrinsics(camera: SourceCamera, spec: CameraSpec, facts: CameraFacts | undefined): Lens {
+  let [reason, fault]: [Code | null, string | null] = [null, null];
+  const sources = [() => facts?.intrinsics, () => camera.intrinsics && onePerEpisode(camera.intrinsics, camera)];
+  for (const source of sources)
+    try {
+      const published = source();
+      if (!published) continue;
+      const k = publishedIntrinsics(published, camera, spec.principalPoint);
+      return { k, source: published.source, reason: null, fault: null };
+    } catch (error) {
+      if (!(error instanceof PrepError)) throw error;
+      [reason, fault] = [error.code, error.message];
+    }
+  if (!spec.assumed || camera.width === 0) return { k: null, source: 'none', reason, fault };
+  return { k: scaleIntrinsics(spec.assumed, spec.assumed, camera), source: 'assumed', reason, fault };
+}
+
+/** Pixels by which intrinsics given per step may differ (rounding); a lens that zooms has none that hold for the episode. */
+const CONSTANT = 1e-2;
+
+function onePerEpisode(published: PublishedIntrinsics, camera: SourceCamera): Published {
+  const { values, field, source = 'release', width = camera.width, height = camera.height } = published;
+  for (let i = 4; i < values.length; i++)
+    if (!(Math.abs(values[i]! - values[i % 4]!) <= CONSTANT))
+      throw new PrepError({
+        code: 'bad-intrinsics',
+        at: { camera: camera.name, step: Math.floor(i / 4), field },
+        expected: `the numbers of the first step (${values[i % 4]})`,
+        found: `${values[i]}`,
+      });
+  const first = values.length % 4 === 0 ? Array.from(values).slice(0, 4) : Array.from(values);
+  return { source, serial: '', values: first, width, height };
 }

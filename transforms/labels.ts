@@ -15,6 +15,8 @@ export interface ReferenceFrame {
 
 export interface ChunkOptions {
   readonly hz: number;
+  /** Seconds of each step where the clock is `timestamps`; null where step / hz is the time. */
+  readonly time: Float64Array | null;
   readonly dt: number;
   readonly steps: number;
   readonly rot6d: 'rows' | 'columns';
@@ -39,49 +41,90 @@ export interface ArmLabels {
 const STEP_TOLERANCE = 1e-3;
 const ENTRIES = { rows: [0, 1, 2, 3, 4, 5], columns: [0, 3, 6, 1, 4, 7] } as const;
 
-/** One arm resampled at step + fraction: rotations 9·T, positions 3·T, commanded openness T. Held at the end. */
+/** One arm at one target time per step: rotations 9·T, positions 3·T, commanded openness T. */
 interface Resampled {
   readonly r: Float64Array;
   readonly p: Float64Array;
   readonly open: Float64Array;
 }
 
+/** Where the target of step i lies: entry `j(i)` of `track(i)`; `inside` the episode, or held at its nearer end. */
+interface Target {
+  track(i: number): Resampled;
+  j(i: number): number;
+  inside(i: number): boolean;
+}
+
 /** @param arm poses and openness of T steps. @returns labels of all T steps. */
 export function armLabels(arm: ArmTrack, reference: ReferenceFrame, options: ChunkOptions): ArmLabels {
   const count = arm.baseFromEe.length;
-  const stride = options.dt * options.hz;
-  const tracks = new Map<number, Resampled>();
-  const at = (offset: number): { track: Resampled; whole: number } => {
-    const whole = Math.abs(offset - Math.round(offset)) < STEP_TOLERANCE ? Math.round(offset) : Math.floor(offset);
-    const fraction = Math.abs(offset - whole) < STEP_TOLERANCE ? 0 : offset - whole;
-    const key = Math.round(fraction * 1e9);
-    const track = tracks.get(key) ?? resample(arm, fraction, options);
-    tracks.set(key, track);
-    return { track, whole };
-  };
-  const now = at(0).track;
+  const now = resample(arm, (i) => i, options);
+  const target = options.time ? targetsByTime(arm, options.time, options) : targetsByIndex(arm, now, options);
   const action = new Float32Array(count * options.steps * VECTOR);
   const valid = new Int16Array(count);
   for (let k = 1; k <= options.steps; k++) {
-    const { track, whole } = at(k * stride);
+    const { track, j, inside } = target(k);
     for (let i = 0; i < count; i++) {
-      const target = Math.min(i + whole, count - 1);
-      writeMotion(action, (i * options.steps + k - 1) * VECTOR, { now, i, track, j: target, reference, options });
-      if (i + k * stride <= count - 1 + STEP_TOLERANCE) valid[i] = k;
+      const o = (i * options.steps + k - 1) * VECTOR;
+      writeMotion(action, o, { now, i, track: track(i), j: j(i), reference, options });
+      if (inside(i)) valid[i] = k;
     }
   }
   const history = new Float32Array(count * VECTOR);
   const historyValid = new Uint8Array(count);
-  const before = at(-stride);
+  const before = target(-1);
   for (let i = 0; i < count; i++) {
-    const inside = i - stride >= -STEP_TOLERANCE;
-    historyValid[i] = inside ? 1 : 0;
-    const track = inside ? before.track : now;
-    const j = inside ? Math.max(i + before.whole, 0) : 0;
-    writeMotion(history, i * VECTOR, { now, i, track, j, reference, options });
+    historyValid[i] = before.inside(i) ? 1 : 0;
+    writeMotion(history, i * VECTOR, { now, i, track: before.track(i), j: before.j(i), reference, options });
   }
   return { action, valid, history, historyValid, proprio: proprioception(arm, now, reference, options) };
 }
+
+/** `u = i + k·dt·hz`: the fraction is the same for all steps, so a few resampled tracks serve all k. */
+function targetsByIndex(arm: ArmTrack, now: Resampled, options: ChunkOptions): (k: number) => Target {
+  const last = arm.baseFromEe.length - 1;
+  const tracks = new Map<number, Resampled>([[0, now]]);
+  return (k) => {
+    const offset = k * options.dt * options.hz;
+    const near = Math.abs(offset - Math.round(offset)) < STEP_TOLERANCE;
+    const whole = near ? Math.round(offset) : Math.floor(offset);
+    const fraction = near ? 0 : offset - whole;
+    const key = Math.round(fraction * 1e9);
+    const track = tracks.get(key) ?? resample(arm, (i) => Math.min(i + fraction, last), options);
+    tracks.set(key, track);
+    const before = (i: number): boolean => i + offset < -STEP_TOLERANCE;
+    return {
+      track: (i) => (before(i) ? now : track),
+      j: (i) => (before(i) ? 0 : Math.min(Math.max(i + whole, 0), last)),
+      inside: (i) => !before(i) && i + offset <= last + STEP_TOLERANCE,
+    };
+  };
+}
+
+/** `u` = the interpolated index of the time `t(i) + k·dt`; beyond the ends it goes on at the nominal rate. */
+function targetsByTime(arm: ArmTrack, time: Float64Array, options: ChunkOptions): (k: number) => Target {
+  const last = time.length - 1;
+  const indexAt = (t: number, from: number): number => {
+    if (t >= time[last]!) return last + (t - time[last]!) * options.hz;
+    if (t <= time[0]!) return (t - time[0]!) * options.hz;
+    let i = from;
+    while (i > 0 && time[i]! > t) i--;
+    while (time[i + 1]! <= t) i++;
+    return i + (t - time[i]!) / (time[i + 1]! - time[i]!);
+  };
+  return (k) => {
+    const u = time.map((t, i) => indexAt(t + k * options.dt, i));
+    const track = resample(arm, (i) => Math.min(Math.max(recorded(u[i]!), 0), last), options);
+    return {
+      track: () => track,
+      j: (i) => i,
+      inside: (i) => u[i]! >= -STEP_TOLERANCE && u[i]! <= last + STEP_TOLERANCE,
+    };
+  };
+}
+
+/** A fractional step that lies within the tolerance of a recorded one is that one. */
+const recorded = (u: number): number => (Math.abs(u - Math.round(u)) < STEP_TOLERANCE ? Math.round(u) : u);
 
 interface Motion {
   readonly now: Resampled;
@@ -140,19 +183,22 @@ function proprioception(arm: ArmTrack, now: Resampled, reference: ReferenceFrame
 }
 
 /**
- * The arm at `step + fraction` for every step: rotation on SO(3), translation and openness linearly, held at the end.
+ * The arm at fractional step `u(i)` (0 … T − 1) for every step i: rotation on SO(3), translation and openness linearly.
  * The tool is put on after that: it is rigid to the EE between recorded steps too, so `t' = t + (R − I)·R_ce·d` holds there.
  */
-function resample(arm: ArmTrack, fraction: number, { interpolation, eeFromTool }: ChunkOptions): Resampled {
+function resample(arm: ArmTrack, u: (i: number) => number, { interpolation, eeFromTool }: ChunkOptions): Resampled {
   const count = arm.baseFromEe.length;
   const out = { r: new Float64Array(9 * count), p: new Float64Array(3 * count), open: new Float64Array(count) };
   for (let i = 0; i < count; i++) {
-    const [a, b] = [arm.baseFromEe[i]!, arm.baseFromEe[Math.min(i + 1, count - 1)]!];
-    const ee = fraction === 0 ? a : interpolate(a, b, fraction);
+    const whole = Math.floor(u(i));
+    const fraction = u(i) - whole;
+    const next = Math.min(whole + 1, count - 1);
+    const a = arm.baseFromEe[whole]!;
+    const ee = fraction === 0 ? a : interpolate(a, arm.baseFromEe[next]!, fraction);
     const pose = eeFromTool ? compose<'base', 'ee', 'tool'>(ee, eeFromTool) : ee;
     out.r.set(pose.r, 9 * i);
     out.p.set(pose.t, 3 * i);
-    const [g, h] = [arm.opennessCommanded[i]!, arm.opennessCommanded[Math.min(i + 1, count - 1)]!];
+    const [g, h] = [arm.opennessCommanded[whole]!, arm.opennessCommanded[next]!];
     out.open[i] = interpolation === 'hold' ? g : g + fraction * (h - g);
   }
   return out;

@@ -57,18 +57,23 @@ const namesFor = (specs: readonly CameraSpec[], role: Role): string[] =>
 const others = (fixed: readonly string[], third: readonly string[]): string[] =>
   third.length === 1 ? fixed.filter((name) => name !== third[0]) : [...fixed];
 
-/** Roles of one episode. Deterministic: best usable source, then the order of names. */
+/**
+ * Roles of one episode. Deterministic: best usable source (`policy` names the sources, best first, `>` between them), then
+ * the order of names.
+ */
 export function castRoles(
   cameras: readonly Camera[],
   listed: Partial<Record<Role, readonly string[]>>,
-  pixels: PixelOptions,
+  { pixels, policy }: { readonly pixels: PixelOptions; readonly policy: string },
 ): Partial<Record<Role, Camera>> {
+  const sources = policy.split('>').map((source) => source.trim());
   const able = (role: Role): Camera[] => cameras.filter((camera) => listed[role]?.includes(camera.name));
   const roles: Partial<Record<Role, Camera>> = {};
-  const third = best(able('third'), pixels.third === 'best');
+  const third = best(able('third'), sources, pixels.third === 'best');
   if (third) roles.third = third;
   const second = best(
     able('third2').filter((camera) => camera !== third),
+    sources,
     pixels.third2 === 'other',
   );
   if (second) roles.third2 = second;
@@ -80,13 +85,15 @@ export function castRoles(
 }
 
 const QUALITY = { good: 0, unchecked: 0, suspect: 1, unusable: 2 } as const;
-/** Sources from the one measured with most care to none at all. */
-const SOURCES = ['karlp-superset', 'karlp-cam2base', 'release', 'none'];
 
-function best(cameras: readonly Camera[], ranked: boolean): Camera | undefined {
-  const rank = (camera: Camera): [number, number] => {
-    const place = SOURCES.indexOf(camera.calibration.source);
-    return [QUALITY[camera.calibration.quality], place < 0 ? SOURCES.indexOf('release') : place];
+function best(cameras: readonly Camera[], sources: readonly string[], ranked: boolean): Camera | undefined {
+  const rank = ({ calibration, baseFromCam }: Camera): [number, number] => {
+    const place = sources.indexOf(calibration.source);
+    // What the policy does not name counts as the release's own; no pose at all comes last.
+    return [
+      QUALITY[calibration.quality],
+      baseFromCam === null ? sources.length + 1 : place < 0 ? sources.length : place,
+    ];
   };
   const order = (a: Camera, b: Camera): number => {
     const [x, y] = [rank(a), rank(b)];

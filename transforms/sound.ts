@@ -1,35 +1,51 @@
 /** From what a dataset file read to a sound episode, or the reason why it is none. Whole-episode, no pixels. */
-import type { ArmTrack, Episode, EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../schemas/episode.ts';
+import type { ArmTrack, Episode } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
-import {
-  quaternionWxyz,
-  type Rigid,
-  rigidFromMatrix,
-  rigidFromVec6,
-  rotationFromEuler,
-  rotationFromQuaternion,
-} from '../schemas/geometry.ts';
+import { framesOf } from '../schemas/frames.ts';
+import { quaternionWxyz, type Rigid, rotationFromQuaternion } from '../schemas/geometry.ts';
+import type { EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../schemas/source.ts';
+import { poseCount, poseFromSeries } from './poses.ts';
 
-/** Numbers per pose of each way to write one. */
-const WIDTH = { 'xyz+extrinsic-xyz': 6, 'xyz+intrinsic-xyz': 6, 'xyz+wxyz': 7, 'xyz+xyzw': 7, matrix: 16 } as const;
 /** Openness this far outside 0 … 1 is sensor noise and clipped; farther is a wrong unit. */
 export const OPENNESS_SLACK = 0.25;
 
+/** The clock of a dataset and the rate of the episode's robot. */
+export interface Clock {
+  readonly kind: 'index' | 'timestamps';
+  readonly hz: number;
+}
+
 /**
- * @throws PrepError `zero-steps`, `not-finite`, `not-rigid`, `bad-value` (openness in another unit), `field-shape`;
+ * @throws PrepError `zero-steps`, `not-finite`, `not-rigid`, `bad-value` (openness in another unit), `bad-time`, `field-shape`;
  * the place names step and field.
  */
-export function soundEpisode(identity: EpisodeIdentity, data: SourceData): Episode {
-  if (data.steps < 1) throw new PrepError({ code: 'zero-steps', expected: 'at least one step', found: 'zero steps' });
+export function soundEpisode(identity: EpisodeIdentity, data: SourceData, clock: Clock): Episode {
+  const { steps } = data;
+  if (steps < 1) throw new PrepError({ code: 'zero-steps', expected: 'at least one step', found: 'zero steps' });
   for (const camera of data.cameras)
-    if (camera.frames.length !== data.steps)
+    if (framesOf(camera.frames) !== steps)
       throw new PrepError({
         code: 'field-shape',
         at: { camera: camera.name },
-        expected: `${data.steps} frames`,
-        found: `${camera.frames.length}`,
+        expected: `${steps} frames`,
+        found: `${framesOf(camera.frames)}`,
       });
-  return { ...identity, ...data, arms: data.arms.map((arm) => soundArm(arm, data.steps)) };
+  const hz = identity.hz ?? clock.hz;
+  if (!(Number.isFinite(hz) && hz > 0))
+    throw new PrepError({ code: 'bad-value', at: { field: 'hz' }, expected: 'steps per second', found: `${hz}` });
+  const time = clock.kind === 'timestamps' ? soundTime(data) : Float64Array.from({ length: steps }, (_, i) => i / hz);
+  return { ...identity, ...data, hz, time, arms: data.arms.map((arm) => soundArm(arm, steps)) };
+}
+
+/** Seconds since the first step. @throws PrepError `bad-time` where they do not ascend. */
+function soundTime({ steps, time }: SourceData): Float64Array {
+  if (time?.length !== steps)
+    throw new PrepError({ code: 'bad-time', expected: `${steps} time stamps`, found: `${time?.length ?? 'none'}` });
+  return time.map((t, step) => {
+    if (Number.isFinite(t) && (step === 0 || t > time[step - 1]!)) return t - time[0]!;
+    const found = step === 0 ? `${t}` : `${t} after ${time[step - 1]}`;
+    throw new PrepError({ code: 'bad-time', at: { step, field: 'time' }, expected: 'ascending seconds', found });
+  });
 }
 
 function soundArm(arm: SourceArm, steps: number): ArmTrack {
@@ -53,28 +69,14 @@ function armPoses(poses: readonly Rigid<'base', 'ee'>[]): Pick<ArmTrack, 'baseFr
   };
 }
 
-function posesOf({ kind, values, field }: PoseSeries, steps: number): Rigid<'base', 'ee'>[] {
-  const width = WIDTH[kind];
-  if (values.length !== steps * width)
-    throw new PrepError({
-      code: 'field-shape',
-      at: { field },
-      expected: `${steps} × ${width} numbers`,
-      found: `${values.length}`,
-    });
-  return Array.from({ length: steps }, (_, step) => {
-    const at = { step, field };
-    const v = values.subarray(step * width, (step + 1) * width);
-    const bad = v.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) throw new PrepError({ code: 'not-finite', at, expected: 'finite numbers', found: `${v[bad]}` });
-    if (kind === 'matrix') return rigidFromMatrix(v, at);
-    if (kind === 'xyz+extrinsic-xyz') return rigidFromVec6(v, at);
-    const rest = v.subarray(3);
-    const r =
-      kind === 'xyz+intrinsic-xyz'
-        ? rotationFromEuler<'base', 'ee'>(rest, 'intrinsic-xyz', at)
-        : rotationFromQuaternion<'base', 'ee'>(rest, kind === 'xyz+wxyz' ? 'wxyz' : 'xyzw', at);
-    return { r, t: v.slice(0, 3) };
+function posesOf(series: PoseSeries, steps: number): Rigid<'base', 'ee'>[] {
+  if (poseCount(series) === steps)
+    return Array.from({ length: steps }, (_, step) => poseFromSeries<'base', 'ee'>(series, step));
+  throw new PrepError({
+    code: 'field-shape',
+    at: { field: series.field },
+    expected: `${steps} poses`,
+    found: `${poseCount(series)}`,
   });
 }
 

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CameraFacts, EpisodeFacts, PoseCandidate, SideFiles } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
+import type { PublishedPose } from '../../schemas/source.ts';
 import { type JsonIndex, openJsonIndex } from '../formats/json-index.ts';
 
 const FILES = {
@@ -130,11 +131,17 @@ export function cameraFacts(entries: Entries, cameras: SerialKeys): Record<strin
       ['karlp-cam2base', entries.cam2base],
     ] as const)
       if (isObject(entry) && entry[serial] !== undefined)
-        // What is no list is passed on as an empty one, so that its refusal is recorded instead of its absence.
-        poses.push({ source, serial, vec6: Array.isArray(entry[serial]) ? (entry[serial] as number[]) : [] });
+        poses.push({ source, serial, pose: poseOf(entry[serial], source) });
     facts[camera] = { poses, intrinsics: intrinsicsOf(entries.intrinsics, serial) };
   }
   return facts;
+}
+
+/** What is no list, or a text in it, is passed on as such, so that its refusal is recorded instead of its absence. */
+function poseOf(entry: unknown, field: string): PublishedPose {
+  const list: unknown[] = Array.isArray(entry) ? entry : [];
+  const values = Float64Array.from(list, (x) => (typeof x === 'number' ? x : Number.NaN));
+  return { kind: 'xyz+extrinsic-xyz', values, field };
 }
 
 /** Serials by camera; without `camera_serials.json` the exterior ones are in sorted order, as the release numbers them. */

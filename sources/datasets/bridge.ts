@@ -1,7 +1,7 @@
 /** BridgeData V2 in RLDS (`bridge_dataset`, `bridge_orig`): WidowX, four views, no calibration of any kind. Facts: formats §6.6. */
-import type { EpisodeIdentity, SourceData } from '../../schemas/episode.ts';
+import type { RldsRecord } from '../../schemas/records.ts';
+import type { EpisodeIdentity, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
-import type { RldsRecord } from '../formats/rlds.ts';
 
 const VIEWS = ['image_0', 'image_1', 'image_2', 'image_3'] as const;
 
@@ -23,7 +23,8 @@ export default {
     principalPoint: 'centre',
   })),
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'none exists: camera-frame actions are impossible, only --reference base',
+  calibration: 'none exists',
+  impossible: 'camera-frame actions: only --reference base',
   identity,
   data,
 } satisfies DatasetSpec<RldsRecord>;
@@ -61,7 +62,6 @@ function data(record: RldsRecord): SourceData {
       },
     ],
     cameras: viewsShown(record).map((name) => ({ name, ...record.images(`steps/observation/${name}`) })),
-    released: {},
   };
 }
 

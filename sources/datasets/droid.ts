@@ -1,9 +1,9 @@
 /** DROID in RLDS: releases 1.0.1, 1.0.0 and droid_100. Facts: formats §1. */
-import type { EpisodeIdentity, SourceData } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
+import type { RldsRecord } from '../../schemas/records.ts';
+import type { EpisodeIdentity, PublishedPose, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
 import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
-import type { RldsRecord } from '../formats/rlds.ts';
 
 /** Rectified ZED 2 (exterior) and ZED Mini (wrist) at 1280×720, means over the fleet; principal point in the middle. */
 const ZED2 = { fx: 528, fy: 528, cx: 639.5, cy: 359.5, width: 1280, height: 720 };
@@ -49,6 +49,8 @@ export default {
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'KarlP/droid side files (--calibration), else the extrinsics of release 1.0.1, else none',
+  impossible:
+    'accurate camera poses for about half of the episodes; camera-frame actions for 1.0.0 and droid_100 without side files',
   identity,
   data,
   sideFiles: async (directory) =>
@@ -87,15 +89,20 @@ function data(record: RldsRecord): SourceData {
         opennessCommanded: closed('steps/action_dict/gripper_position'),
       },
     ],
-    cameras: Object.keys(RELEASED).map((name) => ({ name, ...record.images(`steps/observation/${name}`) })),
-    released: Object.fromEntries(
-      Object.entries(RELEASED)
-        .filter(([, path]) => record.has(path))
-        .map(([name, path]) => [name, [...record.numbers(path, 6)]]),
-    ),
+    cameras: Object.entries(RELEASED).map(([name, path]) => ({
+      name,
+      ...record.images(`steps/observation/${name}`),
+      ...(record.has(path) ? { pose: releasedPose(record, path) } : {}),
+    })),
     jointVelocityCommand: { width: 7, values: record.numbers('steps/action_dict/joint_velocity', 7) },
   };
 }
+
+const releasedPose = (record: RldsRecord, field: string): PublishedPose => ({
+  kind: 'xyz+extrinsic-xyz',
+  values: record.numbers(field, 6),
+  field,
+});
 
 /** `…/<LAB>/<success|failure>/<date>/<stamp>/trajectory.h5` → `<LAB>/<success|failure>/<date>/<stamp>`, `_` for `:`. */
 function idOf(path: string): string {

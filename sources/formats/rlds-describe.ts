@@ -1,9 +1,10 @@
 /** What an unknown RLDS folder holds, as plain data for `prep inspect`: declared layout, and ranges over a few records. */
 import { PrepError } from '../../schemas/errors.ts';
+import type { RldsRecord } from '../../schemas/records.ts';
 import type { ByteRoot } from '../bytes.ts';
 import type { FeatureLeaf } from './features.ts';
 import { type ImageFacts, imageFacts } from './image-header.ts';
-import { type RldsRecord, rldsRecord } from './rlds.ts';
+import { rldsRecord } from './rlds.ts';
 import { openTfds, type TfdsDirectory } from './tfds.ts';
 import { readRecords } from './tfrecord.ts';
 

@@ -1,35 +1,13 @@
-/** One episode as RLDS stores it: a tf.Example whose keys are feature paths; `steps/…` hold the values of all steps. */
+/**
+ * One episode as RLDS stores it: a tf.Example whose keys are feature paths; `steps/…` hold the values of all steps.
+ * Everything is decoded when it is asked for; all errors carry the path as `field`.
+ */
 import { type Place, PrepError } from '../../schemas/errors.ts';
+import type { SourcePictures } from '../../schemas/frames.ts';
+import type { RldsRecord } from '../../schemas/records.ts';
 import type { FeatureLeaf, FeatureTree } from './features.ts';
 import { decodeTensor } from './tensor.ts';
 import { countOf, type Feature, floatValues, intValues, parseExample } from './tf-example.ts';
-
-/** Everything is decoded when it is asked for; all errors carry the path as `field`. */
-export interface RldsRecord {
-  /** Values of `steps/is_first`, else of any feature with one value per step. @throws PrepError `zero-steps` */
-  readonly steps: number;
-  /** False also for a feature that is stored without a value. */
-  has(path: string): boolean;
-  /**
-   * `width` numbers per step below `steps/`, else `width` in all; float, int and bool features and tensors stored as
-   * bytes. int64 beyond 2^53 is rounded. @throws PrepError `missing-field`, `field-shape`, `bad-value`
-   */
-  numbers(path: string, width: number): Float64Array;
-  /** One text per step below `steps/`, else one; of a string tensor all its texts. @throws PrepError `missing-field`, `field-shape`, `bad-value` (no UTF-8) */
-  texts(path: string): string[];
-  /** The text, or the first step's. */
-  text(path: string): string;
-  /** Encoded pictures, one per step, as views into the record's bytes; the size is the declared one, 0 if it is not. */
-  images(path: string): { readonly width: number; readonly height: number; readonly frames: Uint8Array[] };
-  /** A sequence within each step: flat values and, from the outside, the lengths of its rows. */
-  ragged(path: string): { readonly values: Float64Array | readonly Uint8Array[]; readonly rowLengths: Float64Array[] };
-  /** Number of stored values, 0 if absent; flat ones of a ragged feature. */
-  count(path: string): number;
-  /** All stored values, however many: numbers, or bytes as they are. @throws PrepError `missing-field` */
-  values(path: string): Float64Array | readonly Uint8Array[];
-  /** Paths that hold a value, sorted. */
-  paths(): string[];
-}
 
 interface Opened {
   readonly example: ReadonlyMap<string, Feature>;
@@ -51,6 +29,7 @@ export function rldsRecord(data: Uint8Array, features: FeatureTree): RldsRecord 
   };
   const opened: Opened = { example, features, steps };
   return {
+    format: 'rlds',
     get steps() {
       return steps();
     },
@@ -181,9 +160,9 @@ function decodeText(bytes: Uint8Array, at: Place): string {
   }
 }
 
-function images(opened: Opened, path: string): { width: number; height: number; frames: Uint8Array[] } {
+function images(opened: Opened, path: string): SourcePictures {
   const shape = opened.features.get(path)?.shape ?? [];
-  const frames = [...bytesOf(opened, path)];
+  const frames = { kind: 'memory', frames: [...bytesOf(opened, path)] } as const;
   return { width: shape[1] ?? 0, height: shape[0] ?? 0, frames };
 }
 

@@ -81,7 +81,7 @@ function readKarlp(path: string) {
   );
   const flange = json('good/flange.json') as { flange_position: number[][] };
   const episode = episodeOf([arm(flange.flange_position.map(([x, y, z]) => at(x!, y!, z!)))], {
-    cameras: [{ name: 'ext', width: 320, height: 180, frames: [] }],
+    cameras: [{ name: 'ext', width: 320, height: 180, frames: { kind: 'memory', frames: [] } }],
   });
   return calibrate({ episode, robot: ROBOT, specs: [SPEC], facts })[0]!;
 }

@@ -12,6 +12,12 @@ const FOLDER = 'LAB/success/2023-03-07/Tue_Mar__7_16:19:59_2023';
 const SOURCE = `gs://bucket/data/${FOLDER}/trajectory.h5`;
 const POSE = [0.1, 0.2, 0.3, 1, 2, 3];
 
+const poseOf = (vec: readonly number[]) => ({
+  kind: 'xyz+extrinsic-xyz',
+  values: Float64Array.from(vec),
+  field: 'karlp-superset',
+});
+
 const folders: string[] = [];
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
@@ -58,12 +64,16 @@ describe('what the entries say of a camera', () => {
       ['karlp-superset', '111'],
       ['karlp-cam2base', '111'],
     ]);
-    expect(ext2?.poses).toEqual([{ source: 'karlp-superset', serial: '222', vec6: POSE }]);
+    expect(ext2?.poses).toEqual([{ source: 'karlp-superset', serial: '222', pose: poseOf(POSE) }]);
     expect(hand?.poses).toEqual([]);
   });
   it('what is no list stays a candidate that will be refused', () => {
     const { ext1 } = cameraFacts({ serials: SERIALS, superset: { 111: null } }, KEYS);
-    expect(ext1?.poses).toEqual([{ source: 'karlp-superset', serial: '111', vec6: [] }]);
+    expect(ext1?.poses).toEqual([{ source: 'karlp-superset', serial: '111', pose: poseOf([]) }]);
+  });
+  it('a text among the numbers is none of them, even if it looks like one', () => {
+    const { ext1 } = cameraFacts({ serials: SERIALS, superset: { 111: ['0.1', ...POSE.slice(1)] } }, KEYS);
+    expect([...ext1!.poses[0]!.pose.values]).toEqual([Number.NaN, ...POSE.slice(1)]);
   });
   it('without serials, two of the superset are the exterior ones in sorted order; one or three say nothing', () => {
     const superset = { 222: POSE, 111: [...POSE].reverse(), relative_path: 'x' };

@@ -1,6 +1,7 @@
 /** A user's own dataset file, as it is passed on the command line: the made RLDS set, base-frame actions. */
+
+import type { RldsRecord } from '../../schemas/records.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
-import type { RldsRecord } from '../../sources/formats/rlds.ts';
 
 const columns = (values: Float64Array, width: number, from: number, to: number): Float64Array =>
   values.filter((_, i) => i % width >= from && i % width < to);
@@ -17,6 +18,7 @@ export default {
   cameras: [{ name: 'image', mount: 'fixed', roles: ['third'], principalPoint: 'centre' }],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'none: --reference base',
+  impossible: 'camera-frame actions',
   identity(record) {
     const id = record.text('episode_metadata/episode_id');
     return { id, sourceId: id, robot: 'made', success: null, instructions: [], segments: [] };
@@ -33,7 +35,6 @@ export default {
         },
       ],
       cameras: [{ name: 'image', ...record.images('steps/observation/image') }],
-      released: {},
     };
   },
 } satisfies DatasetSpec<RldsRecord>;

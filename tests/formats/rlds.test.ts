@@ -1,10 +1,12 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import type { RldsRecord } from '../../schemas/records.ts';
 import { type FeatureLeaf, parseFeatures } from '../../sources/formats/features.ts';
-import { type RldsRecord, rldsRecord } from '../../sources/formats/rlds.ts';
+import { rldsRecord } from '../../sources/formats/rlds.ts';
 import { readRecords } from '../../sources/formats/tfrecord.ts';
 import { bytes, exampleBytes, floats, ints } from './encode-example.ts';
 import { failure, fixture, fixtureJson, memoryFile } from './memory-file.ts';
+import { framesIn } from './shared-data.ts';
 
 interface Kinds {
   leaves: { path: string; kind: string; shape: (number | null)[]; dtype: string; sequences: number }[];
@@ -37,7 +39,7 @@ describe('episodes as TFDS reads them back', () => {
         const expected = kinds.episodes[i]!.values[path]!;
         if (sequences > 1) expect(nested(record, path, shape)).toEqual(expected);
         else if (kind === 'image')
-          expect(record.images(path).frames.map((frame) => Buffer.from(frame).toString('hex'))).toEqual(expected);
+          expect(framesIn(record.images(path)).map((frame) => Buffer.from(frame).toString('hex'))).toEqual(expected);
         else if (kind === 'text') expect(sequences === 1 ? record.texts(path) : record.text(path)).toEqual(expected);
         else if (shape.filter((size) => size === null).length > 1)
           expect(() => record.numbers(path, 2)).toThrow(/field-shape/);

@@ -2,13 +2,21 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
+import type { SourcePictures } from '../../schemas/frames.ts';
+import type { RldsRecord } from '../../schemas/records.ts';
 import { openRoot } from '../../sources/bytes.ts';
-import { type RldsRecord, rldsRecord } from '../../sources/formats/rlds.ts';
+import { rldsRecord } from '../../sources/formats/rlds.ts';
 import { openTfds } from '../../sources/formats/tfds.ts';
 import { readRecords } from '../../sources/formats/tfrecord.ts';
 
 export const sharedPath = (name: string): string =>
   fileURLToPath(new URL(`../../../shared/data/${name}`, import.meta.url));
+
+/** The frames of a record that lies in memory. */
+export function framesIn({ frames }: SourcePictures): readonly Uint8Array[] {
+  if (frames.kind === 'memory') return frames.frames;
+  throw new Error('frames that are not in memory');
+}
 
 /** `describe` where `../shared/data/<name>` is there, else a skipped one that names it. */
 export function describeShared(name: string, body: () => void): void {

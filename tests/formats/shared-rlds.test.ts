@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { openRoot } from '../../sources/bytes.ts';
 import { describeRlds } from '../../sources/formats/rlds-describe.ts';
-import { describeShared, episodesOf, sharedPath } from './shared-data.ts';
+import { describeShared, episodesOf, framesIn, sharedPath } from './shared-data.ts';
 
 interface DroidEpisode {
   file_path: string;
@@ -32,7 +32,7 @@ describeShared('bridge_dataset', () => {
     for await (const { record, split } of episodesOf(sharedPath('bridge_dataset'))) {
       expect(record.steps).toBe(10);
       expect(
-        record.images('steps/observation/image_0').frames.every((frame) => frame[0] === 0xff && frame[1] === 0xd8),
+        framesIn(record.images('steps/observation/image_0')).every((frame) => frame[0] === 0xff && frame[1] === 0xd8),
       ).toBe(true);
       ids[split]!.push(
         `${record.text('episode_metadata/file_path')}#${record.numbers('episode_metadata/episode_id', 1)[0]}`,

@@ -29,6 +29,7 @@ export function syntheticShape(dataset = 'toy', change: Partial<PrepMetadata> = 
   const metadata: PrepMetadata = {
     dataset,
     spec: 'toy',
+    format: 'rlds',
     options: { pixels: DEFAULT_PIXELS, labels: DEFAULT_LABELS },
     spec_version: 1,
     robots: {

@@ -22,7 +22,7 @@ export function arm(poses: readonly Rigid<'base', 'ee'>[], commanded?: readonly 
   };
 }
 
-export function episodeOf(arms: readonly ArmTrack[], more: Partial<Episode> = {}): Episode {
+export function episodeOf(arms: readonly ArmTrack[], { hz = 15, ...more }: Partial<Episode> = {}): Episode {
   return {
     id: 'LAB/success/day/one',
     sourceId: 'LAB/success/day/one',
@@ -33,7 +33,8 @@ export function episodeOf(arms: readonly ArmTrack[], more: Partial<Episode> = {}
     steps: arms[0]!.baseFromEe.length,
     arms,
     cameras: [],
-    released: {},
+    hz,
+    time: Float64Array.from(arms[0]!.baseFromEe, (_, i) => i / hz),
     ...more,
   };
 }
@@ -55,6 +56,7 @@ export function camera(name: string, more: Partial<Camera> = {}, calibration: Pa
     intrinsics: null,
     assumedIntrinsics: false,
     baseFromCam: null,
+    translationKnown: more.baseFromCam != null,
     calibration: { ...CALIBRATION, ...calibration },
     ...more,
   };
@@ -74,6 +76,9 @@ export function labelsOf(
     steps: track.baseFromEe.length,
     arms: [track],
     robot,
+    hz: robot.hz,
+    time: Float64Array.from(track.baseFromEe, (_, i) => i / robot.hz),
+    clock: 'index',
     cast: { roles: { third }, reference: third },
     flagRuns: [],
     table: { roles: ['third'], arms: 1 },

@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Camera, LedgerEntry } from '../../schemas/episode.ts';
 import { DEFAULT_LABELS } from '../../schemas/options.ts';
+import type { PublishedPose } from '../../schemas/source.ts';
 import { type LabelInput, labelColumns, trackOf } from '../../transforms/columns.ts';
-import { episodeFromTrack, storedCameras } from '../../transforms/from-track.ts';
+import { episodeFromTrack, releaseText, storedCameras } from '../../transforms/from-track.ts';
 import { soundEpisode } from '../../transforms/sound.ts';
 import { golden } from '../geometry/golden.ts';
 import { arm, at, camera, camPose, episodeOf, ROBOT } from './case.ts';
@@ -17,6 +18,9 @@ const wrist = camera('hand');
 function input(more: Partial<LabelInput> = {}): LabelInput {
   return {
     steps: 2,
+    hz: 15,
+    time: new Float64Array([0, 1 / 15]),
+    clock: 'index',
     arms: [track],
     robot: ROBOT,
     cast: { roles: { third, wrist }, reference: third },
@@ -72,22 +76,29 @@ describe('a track', () => {
   const values = Float64Array.from(golden.euler.slice(0, 6).flatMap(({ angles }, i) => [0.1 * i, 0.2, 0.3, ...angles]));
   const openness = Float64Array.from([0, 0.1, 0.35, 0.7, 0.9, 1]);
   const pose6 = { kind: 'xyz+extrinsic-xyz', values, field: 'pose' } as const;
-  const episode = soundEpisode(episodeOf([track]), {
-    ...{ steps: 6, cameras: [], released: {} },
+  const data = {
+    ...{ steps: 6, cameras: [] },
     arms: [{ pose: pose6, opennessMeasured: openness, opennessCommanded: openness.toReversed() }],
-  });
+  };
+  const episode = soundEpisode({ ...episodeOf([track]), hz: 15 }, data, { kind: 'index', hz: 15 });
   const moving = camera('hand', { baseFromCam: golden.motions.map((m) => camPose(m.baseFromCam)) }, { source: 'none' });
   const labels = (arms: LabelInput['arms'], cameras: readonly Camera[]) => {
     const cast = { roles: { third: cameras[0]!, wrist: cameras[1]! }, reference: cameras[1]! };
     return labelColumns(input({ steps: 6, arms, cast, table: { roles: ['third', 'wrist'], arms: 1 }, flagRuns: [] }));
   };
   it('gives the same labels to the last bit', () => {
-    const release = JSON.stringify({ extrinsics: { ext: [1, 2, 3, 4, 5, 6] }, instructions: ['go'] });
-    const stored = trackOf(episode, [third, moving], { hz: 15, release });
-    const entry = { episode: 'e', length: 6, instructions: ['go', 'and'] } as unknown as LedgerEntry;
+    const published = {
+      kind: 'xyz+extrinsic-xyz',
+      values: new Float64Array([1, 2, Number.NaN, 4, 5, 6]),
+      field: 'ext',
+    };
+    const frames = { kind: 'memory', frames: [] } as const;
+    const ext = { name: 'ext', width: 320, height: 180, frames, pose: published as PublishedPose };
+    const stored = trackOf(episode, [third, moving], releaseText({ cameras: [ext] }, ['go']));
+    const entry = { episode: 'e', length: 6, instructions: ['go', 'and'], calibration: {} } as unknown as LedgerEntry;
     const again = episodeFromTrack(entry, stored);
     expect(again.told).toEqual(['go']);
-    expect(again.episode.released).toEqual({ ext: [1, 2, 3, 4, 5, 6] });
+    expect(again.episode.cameras[0]).toEqual(ext);
     const cameras = storedCameras(stored, { ext: third.calibration, hand: moving.calibration });
     expect(cameras).toEqual([third, moving]);
     expect(labels(again.episode.arms, cameras)).toEqual(labels(episode.arms, [third, moving]));

@@ -20,45 +20,45 @@ describe('idle, by commands', () => {
     [7, [[3, 10]]],
     [8, [[3, 11]]],
   ])('%i still steps', (still, expected) => {
-    expect(ranges(idleRuns(commanded(withStill(still)), 15))).toEqual(expected);
+    expect(ranges(idleRuns(commanded(withStill(still))))).toEqual(expected);
   });
   it('to the last step of the episode', () => {
-    expect(ranges(idleRuns(commanded([0, 0.1, ...Array(7).fill(0.1)]), 15))).toEqual([[2, 9]]);
+    expect(ranges(idleRuns(commanded([0, 0.1, ...Array(7).fill(0.1)])))).toEqual([[2, 9]]);
   });
   it('never at step 0, which has no step before it', () => {
-    expect(ranges(idleRuns(commanded(Array(9).fill(0)), 15))).toEqual([[1, 9]]);
+    expect(ranges(idleRuns(commanded(Array(9).fill(0))))).toEqual([[1, 9]]);
   });
   it('a change of 0.0009 is still, one of 0.001 moves', () => {
     const ramp = (step: number) => Array.from({ length: 12 }, (_, i) => i * step);
-    expect(idleRuns(commanded(ramp(0.0009)), 15)).toHaveLength(1);
-    expect(idleRuns(commanded(ramp(0.00101)), 15)).toEqual([]);
+    expect(idleRuns(commanded(ramp(0.0009)))).toHaveLength(1);
+    expect(idleRuns(commanded(ramp(0.00101)))).toEqual([]);
   });
   it('a constant command stands still even if it is not zero (openpi)', () => {
-    expect(idleRuns(commanded(Array(10).fill(0.7)), 15)).toHaveLength(1);
+    expect(idleRuns(commanded(Array(10).fill(0.7)))).toHaveLength(1);
   });
   it('one of several joints suffices to move', () => {
     const two = Array.from({ length: 12 }, (_, i) => [0, 0.01 * i]).flat();
-    expect(idleRuns(commanded(two, 2), 15)).toEqual([]);
+    expect(idleRuns(commanded(two, 2))).toEqual([]);
   });
   it('a NaN command breaks a run on both sides', () => {
     const values = [...Array(8).fill(0.2), Number.NaN, ...Array(9).fill(0.2)];
     // Still at 1…7, not at 8 (NaN) nor 9 (after NaN), still at 10…17.
-    expect(ranges(idleRuns(commanded(values), 15))).toEqual([
+    expect(ranges(idleRuns(commanded(values)))).toEqual([
       [1, 8],
       [10, 18],
     ]);
-    expect(idleRuns(commanded(Array(20).fill(Number.NaN)), 15)).toEqual([]);
+    expect(idleRuns(commanded(Array(20).fill(Number.NaN)))).toEqual([]);
   });
 });
 
 describe('idle, by motion where a dataset has no joint velocities', () => {
   const hz = 10;
-  const line = (metres: number) => episodeOf([arm(Array.from({ length: 12 }, (_, i) => at(metres * i, 0, 0)))]);
+  const line = (metres: number) => episodeOf([arm(Array.from({ length: 12 }, (_, i) => at(metres * i, 0, 0)))], { hz });
   it.each([
     // 5 mm/s at 10 Hz is 0.5 mm a step.
     ['slower than 5 mm/s', line(0.00049), 1],
     ['faster', line(0.00051), 0],
-  ])('%s', (_, episode, count) => expect(idleRuns(episode, hz)).toHaveLength(count));
+  ])('%s', (_, episode, count) => expect(idleRuns(episode)).toHaveLength(count));
   it.each([
     [0.0029, 1],
     [0.0031, 0],
@@ -67,7 +67,7 @@ describe('idle, by motion where a dataset has no joint velocities', () => {
       r: rotationFromEuler<'base', 'ee'>([0, 0, angle * i], 'extrinsic-xyz'),
       t: new Float64Array(3),
     }));
-    expect(idleRuns(episodeOf([arm(turning)]), hz)).toHaveLength(count);
+    expect(idleRuns(episodeOf([arm(turning)], { hz }))).toHaveLength(count);
   });
   it.each([
     [0.0049, 1],
@@ -78,13 +78,13 @@ describe('idle, by motion where a dataset has no joint velocities', () => {
       poses,
       poses.map((_, i) => open * i),
     );
-    expect(idleRuns(episodeOf([opening]), hz)).toHaveLength(count);
+    expect(idleRuns(episodeOf([opening], { hz }))).toHaveLength(count);
   });
   it('not while the other arm moves', () => {
     const still = Array.from({ length: 12 }, () => at(0, 0, 0));
     const moving = Array.from({ length: 12 }, (_, i) => at(0.01 * i, 0, 0));
-    expect(idleRuns(episodeOf([arm(still), arm(still)]), hz)).toHaveLength(1);
-    expect(idleRuns(episodeOf([arm(still), arm(moving)]), hz)).toEqual([]);
+    expect(idleRuns(episodeOf([arm(still), arm(still)], { hz }))).toHaveLength(1);
+    expect(idleRuns(episodeOf([arm(still), arm(moving)], { hz }))).toEqual([]);
   });
 });
 

@@ -14,8 +14,10 @@ const SPECS: CameraSpec[] = [
 const EYE = camPose([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
 const seen = (name: string, calibration: Partial<CameraCalibration> = {}): Camera =>
   camera(name, { baseFromCam: calibration.quality === 'unusable' ? null : [EYE] }, calibration);
+const POLICY = 'karlp-superset > karlp-cam2base > release';
 const pixels = (third = 'best', third2 = 'none') => ({ ...DEFAULT_PIXELS, third, third2 });
-const cast = (cameras: Camera[], options = pixels()) => castRoles(cameras, tableRoles(SPECS, options), options);
+const cast = (cameras: Camera[], options = pixels()) =>
+  castRoles(cameras, tableRoles(SPECS, options), { pixels: options, policy: POLICY });
 const names = (roles: Partial<Record<string, Camera>>) =>
   Object.fromEntries(Object.entries(roles).map(([role, one]) => [role, one?.name]));
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { SourceData } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import { toMatrix34 } from '../../schemas/geometry.ts';
+import type { SourceData } from '../../schemas/source.ts';
 import { soundEpisode } from '../../transforms/sound.ts';
 import { golden, worst } from '../geometry/golden.ts';
 import { arm, at, episodeOf } from './case.ts';
 
+const CLOCK = { kind: 'index', hz: 15 } as const;
 const identity = episodeOf([arm([at(0, 0, 0)])]);
 type Pose = SourceData['arms'][number]['pose'];
 
@@ -22,7 +23,6 @@ function data(pose: Partial<Pose>, more: Partial<SourceData> & { openness?: numb
       },
     ],
     cameras: [],
-    released: {},
     ...rest,
   };
 }
@@ -49,7 +49,7 @@ describe('poses in every published form', () => {
     ['matrix', full(matrix), matrix],
   ] as const)('%s', (kind, one, expected) => {
     const values = Float64Array.from([...one, ...one]);
-    const [track] = soundEpisode(identity, data({ kind, values })).arms;
+    const [track] = soundEpisode(identity, data({ kind, values }), CLOCK).arms;
     const m = toMatrix34(track!.baseFromEe[1]!);
     expect(worst(m, full(expected).slice(0, 12))).toBeLessThan(1e-14);
   });
@@ -73,17 +73,20 @@ describe('what is refused, and where', () => {
     ['openness too short', data({}, { openness: [1] }), 'field-shape', { field: 'measured openness' }],
     [
       'frames missing',
-      data({}, { cameras: [{ name: 'front', width: 4, height: 4, frames: [new Uint8Array(1)] }] }),
+      data(
+        {},
+        { cameras: [{ name: 'front', width: 4, height: 4, frames: { kind: 'memory', frames: [new Uint8Array(1)] } }] },
+      ),
       'field-shape',
       { camera: 'front' },
     ],
   ] as const)('%s', (_, bad, code, place) => {
-    const error = fault(() => soundEpisode(identity, bad));
+    const error = fault(() => soundEpisode(identity, bad, CLOCK));
     expect(error.code).toBe(code);
     expect(error.at).toEqual(place);
   });
   it('openness a little outside is noise and clipped', () => {
-    const [track] = soundEpisode(identity, data({}, { openness: [1.2, -0.2] })).arms;
+    const [track] = soundEpisode(identity, data({}, { openness: [1.2, -0.2] }), CLOCK).arms;
     expect([...track!.opennessMeasured]).toEqual([1, 0]);
   });
 });
