@@ -52,14 +52,10 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 /** @throws PrepError for everything that is wrong before the first record: options, missing shards, unknown container. */
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const { calibration, partial, exclude, root: uri } = request.source;
-  const { spec, container } = await openSource(await openDataset(request.dataset), uri, { partial });
-  if (calibration !== undefined && !spec.sideFiles)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { dataset: spec.name, field: '--calibration' },
-      expected: 'no side files, because none are published for this dataset',
-      found: calibration,
-    });
+  const layouts = await openDataset(request.dataset);
+  const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
+  if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
+  const { spec, container } = await openSource(asked, uri, { partial });
   const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });
@@ -69,6 +65,14 @@ export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const open = { request, spec, table, container, shards, excluded, workers };
   return { ...open, plan: planOf(open) };
 }
+
+const noSideFiles = (dataset: string, found: string): PrepError =>
+  new PrepError({
+    code: 'bad-option',
+    at: { dataset, field: '--calibration' },
+    expected: 'no side files, because none are published for this dataset',
+    found,
+  });
 
 function tableName(name: string): string {
   if (/^[a-z][a-z0-9_]{0,63}$/i.test(name)) return name;

@@ -32,7 +32,13 @@ export function poseFromSeries<To extends string, From extends string>(
   const place = { ...at, field };
   const v = values.subarray(index * width, (index + 1) * width);
   const bad = v.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) throw new PrepError({ code: 'not-finite', at: place, expected: 'finite numbers', found: `${v[bad]}` });
+  if (bad >= 0)
+    throw new PrepError({
+      code: 'not-finite',
+      at: place,
+      expected: 'finite numbers',
+      found: `[${[...v].map((x) => Number(x.toPrecision(6))).join(', ')}]`,
+    });
   if (kind === 'matrix' || kind === 'matrix34') return rigidFromMatrix(v, place);
   return { r: rotationOf(kind, v.subarray(3), place), t: v.slice(0, 3) };
 }

@@ -171,7 +171,7 @@ describe.each(CASES)('$name', ({ words, reference, roles }) => {
     });
     const assumed = ['release', 'assumed', 'unchecked', null];
     expect(sources(UNCALIBRATED)).toEqual({ [ext1]: assumed, [ext2]: assumed, [wrist]: assumed });
-    expect(found.ledger.get(ZEROS)!.entry.calibration[ext1]!.detail).toMatch(/release.*six zeros/);
+    expect(found.ledger.get(ZEROS)!.entry.calibration[ext1]!.detail).toMatch(/release.*6 zeros/);
   });
 });
 
