@@ -1,0 +1,32 @@
+/** Poses as a mapping names them → a published series in metres and radians. */
+import type { PoseKind, PoseSeries } from '../../schemas/source.ts';
+import { nameOf } from './fields.ts';
+import type { FieldRef, MappedPose } from './schema.ts';
+
+/** Numbers per rotation of each way to write one. */
+const ROTATION_WIDTH = { wxyz: 4, xyzw: 4, rotvec: 3 } as const;
+
+/** @param read gives `width` numbers per pose. */
+export function mappedPose(
+  { matrix, position, rotation, rotationKind = 'wxyz', angles, metresPerUnit }: MappedPose,
+  read: (ref: FieldRef, width: number) => Float64Array,
+): PoseSeries {
+  if (matrix !== undefined) {
+    const values = read(matrix, 16).map((x, i) => (TRANSLATION.has(i % 16) ? x * metresPerUnit : x));
+    return { kind: 'matrix', values, field: nameOf(matrix) };
+  }
+  const places = read(position!, 3);
+  const width = rotationKind in ROTATION_WIDTH ? ROTATION_WIDTH[rotationKind as keyof typeof ROTATION_WIDTH] : 3;
+  const turns = read(rotation!, width);
+  const turn = angles === 'degrees' && width === 3 ? Math.PI / 180 : 1;
+  const values = new Float64Array((places.length / 3) * (3 + width));
+  for (let i = 0; i < places.length / 3; i++) {
+    for (let k = 0; k < 3; k++) values[i * (3 + width) + k] = places[3 * i + k]! * metresPerUnit;
+    for (let k = 0; k < width; k++) values[i * (3 + width) + 3 + k] = turns[width * i + k]! * turn;
+  }
+  const kind: PoseKind = `xyz+${rotationKind}`;
+  return { kind, values, field: `${nameOf(position!)} + ${nameOf(rotation!)}` };
+}
+
+/** Places of the translation within a 4×4 row-major matrix. */
+const TRANSLATION: ReadonlySet<number> = new Set([3, 7, 11]);
