@@ -214,7 +214,7 @@ function checkFrames(camera: SourceCamera): void {
 }
 
 /** Place first, then what was expected and found: the row itself already names dataset, shard and episode. */
-function detailOf(error: PrepError): string {
+export function detailOf(error: PrepError): string {
   const where = placeText(error.at);
   const { expected, found } = error.fault;
   return `${where ? `${where}: ` : ''}${expected ? `expected ${expected}, found ${found}` : found}`;

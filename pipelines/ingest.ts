@@ -5,10 +5,10 @@ import type { IngestSummary, Progress } from '../schemas/report.ts';
 import type { EndState, Sink } from '../sinks/sink.ts';
 import type { FoundEpisode } from '../sources/container.ts';
 import { overBudget } from './budget.ts';
-import { damagedEpisode, type Labelled, prepareEpisode } from './episode.ts';
+import { damagedEpisode, detailOf, type Labelled, prepareEpisode } from './episode.ts';
 import type { OpenIngest } from './ingest-plan.ts';
 import { openPixelPool, type PixelPool } from './pixel-pool.ts';
-import { pixelTask, stepColumns } from './pixels.ts';
+import { codeEpisode, stepColumns } from './pixels.ts';
 import { partEpisodes } from './records.ts';
 import { type EpisodeRegistry, openRegistry, selectRecords } from './registry.ts';
 import { mapConcurrent } from './stream.ts';
@@ -125,7 +125,7 @@ async function outcomeOf(
   const { kept } = prepared;
   registry.keep(kept.ledger.episode, found);
   try {
-    const pixels = await pool().run(pixelTask(kept, table.shape));
+    const pixels = await codeEpisode(kept, table.shape, pool());
     return { ledger: kept.ledger, track: kept.track, rows: stepColumns(kept, pixels, table.shape), bytesIn };
   } catch (error) {
     if (!(error instanceof PrepError) || !FRAME_FAULTS.has(error.code)) throw error;
@@ -133,16 +133,22 @@ async function outcomeOf(
   }
 }
 
-const FRAME_FAULTS: ReadonlySet<Code> = new Set(['bad-image', 'image-size']);
+/** What is found only when frames are read: the episode is damaged, not the run. */
+const FRAME_FAULTS: ReadonlySet<Code> = new Set([
+  'bad-image',
+  'image-size',
+  'bad-video',
+  'bad-hdf5',
+  'bad-parquet',
+  'field-shape',
+  'missing-field',
+]);
 
 function asideOf(prepared: ReturnType<typeof damagedEpisode>): LedgerEntry {
   if ('aside' in prepared) return prepared.aside;
   throw new Error('a damaged record cannot be kept');
 }
 
-/** The workers know roles; the ledger names source cameras. */
-function undecodable({ ledger, cast }: Labelled, error: PrepError): LedgerEntry {
-  const camera = Object.entries(cast.roles).find(([role]) => role === error.at.camera)?.[1].name ?? error.at.camera;
-  const detail = `camera ${camera}, step ${error.at.step}: ${error.fault.found}`;
-  return { ...ledger, state: 'quarantined', reason: error.code, detail, flagRuns: [] };
+function undecodable({ ledger }: Labelled, error: PrepError): LedgerEntry {
+  return { ...ledger, state: 'quarantined', reason: error.code, detail: detailOf(error), flagRuns: [] };
 }

@@ -2,17 +2,25 @@
 import { Worker } from 'node:worker_threads';
 import type { JpegColumn, Role } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
+import type { Appearance, FrameBatch } from '../schemas/frames.ts';
 import type { FrameCoderOptions } from '../transforms/frames.ts';
 import type { PixelAnswer } from './pixel-worker.ts';
 
-/** Encoded frames of one episode. Offset and length in bytes within the buffer. */
+/** Frames of one episode, all of them or the next few. */
 export interface PixelTask {
   /** Transferred when a worker takes the task: the caller's views are empty from then on. */
   readonly buffer: ArrayBuffer;
-  readonly roles: readonly {
-    readonly role: Role;
-    readonly frames: readonly { readonly offset: number; readonly length: number }[];
-  }[];
+  /** Every batch lies in `buffer`. */
+  readonly parts: readonly PixelPart[];
+}
+
+export interface PixelPart {
+  readonly role: Role;
+  readonly batch: FrameBatch;
+  readonly appearance: Appearance;
+  /** Size that the source declares; 0 if it was compared before. */
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface PixelResult {
@@ -24,7 +32,7 @@ export interface PixelResult {
 export interface PixelPool {
   /**
    * Tasks start first come, first served, one at a time per worker; waiting ones hold their buffers, so callers bound them.
-   * @throws PrepError `bad-image` or `image-size` at {camera: role, step}; `interrupted` after `close`; a plain Error when a
+   * @throws PrepError `bad-image`, `bad-video` or `image-size` at {camera: role, step of the batch}; `interrupted` after `close`; a plain Error when a
    * worker dies (its task only: the next task gets a new worker).
    */
   run(task: PixelTask): Promise<PixelResult>;

@@ -2,9 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { JpegColumn, Role } from '../schemas/episode.ts';
 import { type Fault, type Place, PrepError } from '../schemas/errors.ts';
+import { frameCount } from '../schemas/frames.ts';
 import { type FrameCoder, openFrameCoder } from '../transforms/frames.ts';
 import { openImageHash } from '../transforms/image-hash.ts';
-import { BUSY, END, type PixelResult, type PixelTask, STOP, type WorkerStart } from './pixel-pool.ts';
+import { BUSY, END, type PixelPart, type PixelResult, type PixelTask, STOP, type WorkerStart } from './pixel-pool.ts';
 
 /** What a worker answers. `fault` rebuilds a PrepError; `crash` is the stack of anything else. */
 export type PixelAnswer = { readonly result: PixelResult } | { readonly fault: Fault } | { readonly crash: string };
@@ -52,38 +53,39 @@ function answerTo(task: PixelTask, work: Work): PixelAnswer {
   }
 }
 
-function codeTask({ buffer, roles }: PixelTask, work: Work): PixelResult {
+function codeTask({ parts }: PixelTask, work: Work): PixelResult {
   const images: Partial<Record<Role, JpegColumn>> = {};
   const hashes: Partial<Record<Role, BigInt64Array>> = {};
-  for (const { role, frames } of roles) {
-    const views = frames.map(({ offset, length }) => new Uint8Array(buffer, offset, length));
-    const coded = codeRole(views, { role, work });
-    images[role] = coded.column;
-    hashes[role] = coded.hashes;
+  for (const part of parts) {
+    const coded = codePart(part, work);
+    images[part.role] = coded.column;
+    hashes[part.role] = coded.hashes;
   }
   return { images, hashes };
 }
 
-function codeRole(
-  frames: readonly Uint8Array[],
-  { role, work }: { role: Role; work: Work },
-): { column: JpegColumn; hashes: BigInt64Array } {
-  const offsets = new Int32Array(frames.length + 1);
-  const hashes = new BigInt64Array(frames.length);
-  const guess = frames.length * FRAME_BYTES;
+function codePart({ role, batch, appearance, ...size }: PixelPart, work: Work) {
+  const frames = frameCount(batch);
+  const offsets = new Int32Array(frames + 1);
+  const hashes = new BigInt64Array(frames);
+  const guess = frames * FRAME_BYTES;
   let data = work.gathered.length < guess ? new Uint8Array(guess) : work.gathered;
-  for (const [step, frame] of frames.entries()) {
-    if (Atomics.load(work.state, STOP) === 1)
+  const jpegs = work.coder.jpegs(batch, appearance, size);
+  for (let step = 0; step < frames; step++) {
+    if (Atomics.load(work.state, STOP) === 1) {
+      jpegs.return(undefined); // the decoder's memory is not V8's to collect
       throw new PrepError({ code: 'interrupted', found: 'the pool is closing' });
-    const jpeg = at({ camera: role, step }, () => work.coder.encode(frame));
+    }
+    const jpeg = at({ camera: role, step }, () => jpegs.next()).value as Uint8Array;
     const start = offsets[step]!;
     if (start + jpeg.length > data.length) data = grown(data, start, start + jpeg.length);
     data.set(jpeg, start);
     offsets[step + 1] = start + jpeg.length;
     hashes[step] = work.hash(jpeg);
   }
+  jpegs.return(undefined);
   work.gathered = data;
-  return { column: { data: data.slice(0, offsets[frames.length]!), offsets }, hashes };
+  return { column: { data: data.slice(0, offsets[frames]!), offsets }, hashes };
 }
 
 function grown(data: Uint8Array, used: number, needed: number): Uint8Array<ArrayBuffer> {

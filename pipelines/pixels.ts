@@ -1,37 +1,141 @@
-/** A labelled episode's frames as one task for the pixel workers, and their result as columns of its rows. */
-import type { JpegColumn, StepColumns } from '../schemas/episode.ts';
-import type { EncodedFrame } from '../schemas/frames.ts';
+/** A labelled episode's frames as tasks for the pixel workers, and their results as columns of its rows. */
+import type { JpegColumn, Role, StepColumns } from '../schemas/episode.ts';
+import { PrepError } from '../schemas/errors.ts';
+import { type EncodedFrame, type FrameStream, frameCount, type Span } from '../schemas/frames.ts';
 import type { TableShape } from '../schemas/row.ts';
+import type { SourceCamera } from '../schemas/source.ts';
 import type { Labelled } from './episode.ts';
-import type { PixelResult, PixelTask } from './pixel-pool.ts';
+import type { PixelPart, PixelPool, PixelResult, PixelTask } from './pixel-pool.ts';
 
-/** Hands the record's own buffer over where all frames lie in it, so that nothing is copied; after that it is gone here. */
-export function pixelTask({ cast, episode }: Labelled, shape: TableShape): PixelTask {
-  const roles = shape.roles.flatMap((role) => {
-    const camera = episode.cameras.find(({ name }) => name === cast.roles[role]?.name);
-    return camera?.frames.kind === 'memory' ? [{ role, frames: camera.frames.frames }] : [];
+/** Batches of one episode that are read or coded at the same time: bounds its memory. */
+const OUTSTANDING = 2;
+
+/**
+ * Every frame of every role, coded. Frames in memory go to one worker as they lie; streams are read batch by batch, and
+ * each batch may go to another worker.
+ * @throws PrepError of a frame that cannot be read or decoded; the place names source camera and step
+ */
+export async function codeEpisode(labelled: Labelled, shape: TableShape, pool: PixelPool): Promise<PixelResult> {
+  const cast = shape.roles.flatMap((role): Cast[] => {
+    const camera = labelled.episode.cameras.find(({ name }) => name === labelled.cast.roles[role]?.name);
+    return camera ? [{ role, camera }] : [];
   });
-  const first = roles[0]?.frames[0];
-  const shared = first?.buffer;
-  if (shared instanceof ArrayBuffer && roles.every(({ frames }) => frames.every((frame) => frame.buffer === shared)))
-    return { buffer: shared, roles: roles.map(({ role, frames }) => ({ role, frames: frames.map(view) })) };
-  return packed(roles);
+  const stored = cast.filter(({ camera }) => camera.frames.kind === 'memory');
+  const result = stored.length > 0 ? await named(stored, 0, pool.run(memoryTask(stored))) : { images: {}, hashes: {} };
+  for (const { role, camera } of cast) {
+    if (camera.frames.kind !== 'stream') continue;
+    const parts = await codeStream({ role, camera }, camera.frames, pool);
+    result.images[role] = joined(parts.map(({ images }) => images[role]!));
+    result.hashes[role] = joinedHashes(parts.map(({ hashes }) => hashes[role]!));
+  }
+  return result;
 }
 
-const view = (frame: EncodedFrame) => ({ offset: frame.byteOffset, length: frame.byteLength });
+interface Cast {
+  readonly role: Role;
+  readonly camera: SourceCamera;
+}
 
-function packed(
-  roles: readonly { role: PixelTask['roles'][number]['role']; frames: readonly EncodedFrame[] }[],
-): PixelTask {
-  const total = roles.reduce((sum, { frames }) => sum + frames.reduce((s, frame) => s + frame.byteLength, 0), 0);
+async function codeStream(cast: Cast, frames: FrameStream, pool: PixelPool): Promise<PixelResult[]> {
+  const { role, camera } = cast;
+  const { appearance = {}, width, height } = camera;
+  const done: PixelResult[] = [];
+  const running: Promise<PixelResult>[] = [];
+  let count = 0;
+  try {
+    for await (const batch of frames.batches()) {
+      const job = named(
+        [cast],
+        count,
+        pool.run({ buffer: batch.buffer, parts: [{ role, batch, appearance, width, height }] }),
+      );
+      // A rejection is delivered in order below; without this Node would call it unhandled while it waits its turn.
+      job.catch(() => undefined);
+      running.push(job);
+      count += frameCount(batch);
+      if (running.length >= OUTSTANDING) done.push(await running.shift()!);
+    }
+    for (const job of running.splice(0)) done.push(await job);
+  } catch (error) {
+    await Promise.allSettled(running);
+    throw error instanceof PrepError ? error.within({ camera: camera.name }) : error;
+  }
+  if (count === frames.count) return done;
+  throw new PrepError({
+    code: 'field-shape',
+    at: { camera: camera.name },
+    expected: `${frames.count} frames`,
+    found: `${count}`,
+  });
+}
+
+/** The workers know roles and steps of their batch; messages name source cameras and steps of the episode. */
+async function named(cast: readonly Cast[], first: number, result: Promise<PixelResult>): Promise<PixelResult> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof PrepError)) throw error;
+    const { camera: role, step, ...at } = error.at;
+    const camera = cast.find((one) => one.role === role)?.camera.name;
+    throw new PrepError({
+      ...error.fault,
+      at: { ...at, ...(camera ? { camera } : {}), ...(step === undefined ? {} : { step: first + step }) },
+    });
+  }
+}
+
+/** Hands the record's own buffer over where all frames lie in it, so that nothing is copied; after that it is gone here. */
+function memoryTask(cast: readonly Cast[]): PixelTask {
+  const roles = cast.map(({ role, camera }) => ({ role, camera, frames: inMemory(camera) }));
+  const shared = roles[0]?.frames[0]?.buffer;
+  const part = ({ role, camera }: Cast, buffer: ArrayBuffer, spans: Span[]): PixelPart => {
+    const batch = { kind: 'pictures', buffer, spans } as const;
+    // Their headers were compared with the declared size before.
+    return { role, batch, appearance: camera.appearance ?? {}, width: 0, height: 0 };
+  };
+  if (shared instanceof ArrayBuffer && roles.every(({ frames }) => frames.every((frame) => frame.buffer === shared)))
+    return { buffer: shared, parts: roles.map((one) => part(one, shared, one.frames.map(span))) };
+  const { buffer, spans } = packed(roles.map(({ frames }) => frames));
+  return { buffer, parts: roles.map((one, i) => part(one, buffer, spans[i]!)) };
+}
+
+const inMemory = ({ frames }: SourceCamera): readonly EncodedFrame[] => (frames.kind === 'memory' ? frames.frames : []);
+const span = (frame: EncodedFrame): Span => ({ offset: frame.byteOffset, length: frame.byteLength });
+
+function packed(roles: readonly (readonly EncodedFrame[])[]): { buffer: ArrayBuffer; spans: Span[][] } {
+  const total = roles.flat().reduce((sum, frame) => sum + frame.byteLength, 0);
   const out = new Uint8Array(total);
   let offset = 0;
-  const put = (frame: EncodedFrame): { offset: number; length: number } => {
+  const put = (frame: EncodedFrame): Span => {
     out.set(frame, offset);
     offset += frame.byteLength;
     return { offset: offset - frame.byteLength, length: frame.byteLength };
   };
-  return { buffer: out.buffer, roles: roles.map(({ role, frames }) => ({ role, frames: frames.map(put) })) };
+  return { buffer: out.buffer, spans: roles.map((frames) => frames.map(put)) };
+}
+
+function joined(columns: readonly JpegColumn[]): JpegColumn {
+  if (columns.length === 1) return columns[0]!;
+  const frames = columns.reduce((sum, { offsets }) => sum + offsets.length - 1, 0);
+  const data = new Uint8Array(columns.reduce((sum, column) => sum + column.data.length, 0));
+  const offsets = new Int32Array(frames + 1);
+  let [frame, start] = [0, 0];
+  for (const column of columns) {
+    data.set(column.data, start);
+    for (const end of column.offsets.subarray(1)) offsets[++frame] = start + end;
+    start += column.data.length;
+  }
+  return { data, offsets };
+}
+
+function joinedHashes(parts: readonly BigInt64Array[]): BigInt64Array {
+  const out = new BigInt64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** The step rows: labels that were made before, pictures that the workers made. A role the episode lacks is zero bytes. */

@@ -37,7 +37,7 @@ export function poseFromSeries<To extends string, From extends string>(
       code: 'not-finite',
       at: place,
       expected: 'finite numbers',
-      found: `[${[...v].map((x) => Number(x.toPrecision(6))).join(', ')}]`,
+      found: `${v[bad]} in [${[...v].map((x) => Number(x.toPrecision(6))).join(', ')}]`,
     });
   if (kind === 'matrix' || kind === 'matrix34') return rigidFromMatrix(v, place);
   return { r: rotationOf(kind, v.subarray(3), place), t: v.slice(0, 3) };

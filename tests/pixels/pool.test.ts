@@ -35,7 +35,11 @@ function taskOf(roles: Partial<Record<Role, readonly Uint8Array[]>>): PixelTask 
   };
   return {
     buffer: out.buffer,
-    roles: Object.entries(roles).map(([role, frames]) => ({ role: role as Role, frames: frames.map(place) })),
+    parts: Object.entries(roles).map(([role, frames]) => ({
+      role: role as Role,
+      batch: { kind: 'pictures', buffer: out.buffer, spans: frames.map(place) },
+      ...{ appearance: {}, width: 0, height: 0 },
+    })),
   };
 }
 
@@ -118,7 +122,9 @@ describe('faults', () => {
   it('of a task outside its buffer are no fault of a picture', async () => {
     const one = pool(1);
     const task = taskOf({ third: [FRAMES[0]!] });
-    const beyond = { ...task, roles: [{ role: 'third' as const, frames: [{ offset: 1e6, length: 5 }] }] };
+    const [part] = task.parts;
+    const batch = { kind: 'pictures' as const, buffer: task.buffer, spans: [{ offset: 1e6, length: 5 }] };
+    const beyond = { ...task, parts: [{ ...part!, batch }] };
     expect(await failure(one.run(beyond))).not.toBeInstanceOf(PrepError);
     expect(await failure(one.run(task))).toMatchObject({ name: 'DataCloneError' }); // its buffer is gone
     await expect(one.run(taskOf({ third: FRAMES }))).resolves.toBeDefined();
