@@ -79,6 +79,8 @@ export function prepareEpisode(
       );
     }
     const cameras = calibrate({ episode, robot, specs: table.spec.cameras, facts: facts.cameras });
+    const carried = cameras.find(({ calibration }) => calibration.reason === 'camera-on-hand');
+    if (carried) return aside('quarantined', 'camera-on-hand', `${carried.name}: ${carried.calibration.detail}`);
     const release = releaseText(episode, told);
     const flagRuns = [
       ...(episode.flagRuns ?? []),

@@ -59,6 +59,8 @@ export interface LerobotLayout {
   readonly format: 'lerobot';
   /** Null if this is such a dataset, else what is missing, e.g. `no feature state.eef_position`. */
   accepts(info: LerobotInfo): string | null;
+  /** Binary columns that are read; all others are left alone. */
+  readonly bytes?: readonly string[];
 }
 
 /** Names of companion files → candidate paths relative to the root, the first that exists counts. */

@@ -1,4 +1,5 @@
 /** A dataset on disk as the pipelines see it, whatever its format: shards of episodes, each with its bytes' place and digest. */
+import { createHash } from 'node:crypto';
 import type { RecordPlace } from '../schemas/episode.ts';
 import type { PrepError } from '../schemas/errors.ts';
 import type { SourceRecord } from '../schemas/records.ts';
@@ -56,3 +57,7 @@ export interface Container<Source extends SourceRecord = SourceRecord> {
   readonly contiguous: boolean;
   close(): Promise<void>;
 }
+
+/** Bytes that cannot be read have no digest of their own: their place stands in. */
+export const placeDigest = ({ shard, offset, length }: RecordPlace): string =>
+  createHash('sha256').update(`damaged\0${shard}\0${offset}\0${length}`).digest('hex');

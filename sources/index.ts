@@ -9,6 +9,9 @@ type Load = () => Promise<{ default: AnySpec }>;
 const DATASETS: Readonly<Record<string, readonly Load[]>> = {
   bridge: [() => import('./datasets/bridge.ts')],
   droid: [() => import('./datasets/droid.ts')],
+  droid_lerobot: [() => import('./datasets/droid_lerobot.ts')],
+  interndata_a1: [() => import('./datasets/interndata_a1.ts')],
+  interndata_m1: [() => import('./datasets/interndata_m1.ts')],
 };
 
 export const datasetNames = (): string[] => Object.keys(DATASETS).sort();

@@ -39,10 +39,11 @@ export async function openSource(specs: readonly AnySpec[], uri: string, options
 
 async function openContainer(root: ByteRoot, spec: AnySpec, options: SourceOptions): Promise<Container> {
   if (spec.format === 'rlds') return (await import('./formats/rlds-container.ts')).openRlds(root, spec, options);
+  if (spec.format === 'lerobot') return (await import('./formats/lerobot/container.ts')).openLerobot(root, spec);
   throw new PrepError({
     code: 'unknown-dataset',
     at: { dataset: spec.name, field: 'format' },
-    expected: 'rlds',
+    expected: 'rlds, lerobot',
     found: spec.format,
   });
 }

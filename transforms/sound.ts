@@ -3,8 +3,8 @@ import type { ArmTrack, Episode } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
 import { framesOf } from '../schemas/frames.ts';
 import { quaternionWxyz, type Rigid, rotationFromQuaternion } from '../schemas/geometry.ts';
+import { poseCount, poseFromSeries } from '../schemas/pose-series.ts';
 import type { EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../schemas/source.ts';
-import { poseCount, poseFromSeries } from './poses.ts';
 
 /** Openness this far outside 0 … 1 is sensor noise and clipped; farther is a wrong unit. */
 export const OPENNESS_SLACK = 0.25;

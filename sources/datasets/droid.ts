@@ -4,14 +4,8 @@ import type { RldsRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
 import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
+import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
 
-/** Rectified ZED 2 (exterior) and ZED Mini (wrist) at 1280×720, means over the fleet; principal point in the middle. */
-const ZED2 = { fx: 528, fy: 528, cx: 639.5, cy: 359.5, width: 1280, height: 720 };
-const ZED_MINI = { fx: 733, fy: 733, cx: 639.5, cy: 359.5, width: 1280, height: 720 };
-/** eeFromCam of the wrist camera, mean over 28 robots (spread 5–6 mm and 2.2°, one camera at 4°): formats §1.4. */
-const WRIST_MOUNT = [0, 0.944, 0.33, -0.0768, -1, 0, 0, 0.0317, 0, -0.33, 0.944, 0.0178];
-
-const fixed = { mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre', assumed: ZED2 } as const;
 const RELEASED = {
   exterior_image_1_left: 'episode_metadata/extrinsics_exterior_cam_1',
   exterior_image_2_left: 'episode_metadata/extrinsics_exterior_cam_2',
@@ -27,26 +21,9 @@ export default {
   containers: ['droid', 'droid_101', 'droid_100', 'r2d2_faceblur'],
   clock: 'index',
   robots: {
-    franka_robotiq: {
-      arms: 1,
-      hz: 15,
-      eeOrigin: 'flange (panda_link8)',
-      eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.15, 0, 0, 0, 1],
-    },
+    franka_robotiq: FRANKA_ROBOTIQ,
   },
-  cameras: [
-    { name: 'exterior_image_1_left', ...fixed },
-    { name: 'exterior_image_2_left', ...fixed },
-    {
-      name: 'wrist_image_left',
-      mount: 'hand',
-      arm: 0,
-      roles: ['wrist'],
-      principalPoint: 'centre',
-      assumed: ZED_MINI,
-      mean: { eeFromCam: WRIST_MOUNT, metres: 0.05, radians: Math.PI / 18 },
-    },
-  ],
+  cameras: [exteriorZed('exterior_image_1_left'), exteriorZed('exterior_image_2_left'), wristZed('wrist_image_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'KarlP/droid side files (--calibration), else the extrinsics of release 1.0.1, else none',
   impossible:

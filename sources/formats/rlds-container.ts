@@ -1,11 +1,10 @@
 /** A TFDS version folder as a container of episodes: one TFRecord file is one shard, one record one episode. */
 import { createHash } from 'node:crypto';
-import type { RecordPlace } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { RldsLayout } from '../../schemas/spec.ts';
 import type { ByteRoot } from '../bytes.ts';
-import type { Container, FoundEpisode, Shard } from '../container.ts';
+import { type Container, type FoundEpisode, placeDigest, type Shard } from '../container.ts';
 import { rldsRecord } from './rlds.ts';
 import { openTfds, type TfdsDirectory } from './tfds.ts';
 import { readRecords } from './tfrecord.ts';
@@ -88,7 +87,3 @@ async function* episodes(
 }
 
 const digestOf = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
-
-/** Bytes that cannot be read have no digest of their own: their place stands in. */
-export const placeDigest = ({ shard, offset, length }: RecordPlace): string =>
-  createHash('sha256').update(`damaged\0${shard}\0${offset}\0${length}`).digest('hex');

@@ -1,0 +1,204 @@
+/** A LeRobot dataset, or a tree of them, as a container of episodes. One data file is one shard. */
+import { type Place, PrepError } from '../../../schemas/errors.ts';
+import type { LerobotInfo, LerobotRecord } from '../../../schemas/records.ts';
+import type { LerobotLayout } from '../../../schemas/spec.ts';
+import type { ByteRoot } from '../../bytes.ts';
+import { type Container, type FoundEpisode, placeDigest, type Shard } from '../../container.ts';
+import { folderAt, readTextAt, walk } from '../../tree.ts';
+import { type EpisodeEntry, readEpisodes, readTasks, splitOf } from './episodes.ts';
+import { type Lent, type OpenFiles, openFiles } from './files.ts';
+import { INFO, parseInfo } from './info.ts';
+import { checkTemplates } from './paths.ts';
+import { digestOf, lerobotRecord, type Parts, type VideoPart } from './record.ts';
+import { checkRows, columnsOf, rowsOf, type Window, windowFor } from './rows.ts';
+
+interface Dataset {
+  readonly info: LerobotInfo;
+  readonly root: ByteRoot;
+  readonly files: OpenFiles;
+  /** Name of the dataset in ids: its path below the root, or the root's own name. */
+  readonly name: string;
+  readonly episodes: readonly EpisodeEntry[];
+  readonly tasks: ReadonlyMap<number, string>;
+}
+
+/** Rows of one episode in memory (an estimate: 100 numbers of 8 bytes in each of 2000 rows, and as much again decoded). */
+const RECORD_BYTES = 8 * 2 ** 20;
+const MAX_DATASETS = 20_000;
+
+/**
+ * @throws PrepError `source-missing` (no dataset below the root), `bad-metadata` naming file and key; a dataset of a tree
+ * that the layout does not accept is left out, and named where none is accepted
+ */
+export async function openLerobot(root: ByteRoot, layout: LerobotLayout): Promise<Container<LerobotRecord>> {
+  const datasets: Dataset[] = [];
+  const refused: string[] = [];
+  for await (const path of datasetPaths(root)) {
+    const folder = folderAt(root, path);
+    const info = parseInfo(await readTextAt(folder, INFO), path);
+    const why = layout.accepts(info);
+    if (why !== null) refused.push(`${path || nameOf(root)}: ${why}`);
+    else datasets.push(await openOne(folder, info, path === '' ? nameOf(root) : path));
+  }
+  if (datasets.length === 0) throw nothing(root, refused);
+  const shards = datasets.flatMap(shardsOf);
+  const byShard = new Map(shards.map(({ shard, ...rest }) => [`${shard.split}/${shard.file}`, rest]));
+  return {
+    format: 'lerobot',
+    name: datasets.length === 1 ? datasets[0]!.name : `${datasets.length} datasets`,
+    version: [...new Set(datasets.map(({ info }) => info.version))].join(', '),
+    splits: [...new Set(shards.map(({ shard }) => shard.split))],
+    shards: shards.map(({ shard }) => shard),
+    missing: [],
+    fields: [...new Set(datasets.flatMap(({ info }) => Object.keys(info.features)))],
+    recordBytes: RECORD_BYTES,
+    contiguous: false,
+    episodes: (shard, recorded) => {
+      const { dataset, members } = byShard.get(`${shard.split}/${shard.file}`)!;
+      return episodesOf(dataset, { shard, members, bytes: layout.bytes ?? [] }, recorded);
+    },
+    async close() {
+      for (const { files } of datasets) await files.close();
+    },
+  };
+}
+
+const nameOf = (root: ByteRoot): string =>
+  root.uri
+    .split(/[\\/]/)
+    .filter((part) => part !== '')
+    .at(-1) ?? '';
+
+/** Folders that hold `meta/info.json`; what lies within a dataset is not looked into. */
+async function* datasetPaths(root: ByteRoot): AsyncGenerator<string> {
+  const data = /(^|\/)(data|videos|images|meta\/episodes)$/;
+  let count = 0;
+  for await (const { path } of walk(root, (folder) => !data.test(folder))) {
+    if (path !== INFO && !path.endsWith(`/${INFO}`)) continue;
+    if (++count > MAX_DATASETS) throw nothing(root, [`more than ${MAX_DATASETS} datasets`]);
+    yield path.slice(0, -INFO.length).replace(/\/$/, '');
+  }
+}
+
+async function openOne(root: ByteRoot, info: LerobotInfo, name: string): Promise<Dataset> {
+  try {
+    checkTemplates(info);
+    const episodes = await readEpisodes(root, info);
+    const tasks = await readTasks(root);
+    return { info, root, files: openFiles(root), name, episodes, tasks };
+  } catch (error) {
+    throw error instanceof PrepError ? error.within({ file: root.uri }) : error;
+  }
+}
+
+interface OwnedShard {
+  readonly shard: Shard;
+  readonly dataset: Dataset;
+  readonly members: readonly EpisodeEntry[];
+}
+
+/** Episodes of one data file and split, in order. */
+function shardsOf(dataset: Dataset): OwnedShard[] {
+  const groups = new Map<string, EpisodeEntry[]>();
+  for (const entry of dataset.episodes) {
+    const key = `${splitOf(dataset.info, entry.index)}\0${entry.data[0]}`;
+    groups.set(key, [...(groups.get(key) ?? []), entry]);
+  }
+  return [...groups].map(([key, members]) => {
+    const [split, file] = key.split('\0') as [string, string];
+    const path = dataset.info.path === '' ? file : `${dataset.info.path}/${file}`;
+    const shard = { split, file: path, size: 0, expected: members.length, first: members[0]!.index };
+    return { shard, dataset, members };
+  });
+}
+
+async function* episodesOf(
+  dataset: Dataset,
+  { shard, members, bytes }: { shard: Shard; members: readonly EpisodeEntry[]; bytes: readonly string[] },
+  recorded: (offset: number, length: number) => boolean,
+): AsyncGenerator<FoundEpisode<LerobotRecord>> {
+  let known: Window | null = null;
+  for (const [record, entry] of members.entries()) {
+    const place = { split: shard.split, shard: shard.file, record, offset: entry.row, length: entry.length };
+    const within = { container: dataset.name, split: shard.split, index: entry.index };
+    if (recorded(place.offset, place.length)) continue;
+    const lent: Lent<unknown>[] = [];
+    const release = async (): Promise<void> => {
+      for (const one of lent.splice(0)) await one.release();
+    };
+    try {
+      const opened = await openEpisode(dataset, entry, { bytes, known, lent });
+      known = opened.window;
+      const digest = await digestOf(opened.parts);
+      yield { place, within, digest, record: () => lerobotRecord(opened.parts), release };
+    } catch (error) {
+      await release();
+      if (!(error instanceof PrepError)) throw error;
+      yield { place, within, digest: placeDigest(place), record: error };
+    }
+  }
+}
+
+async function openEpisode(
+  { info, files, tasks }: Dataset,
+  entry: EpisodeEntry,
+  { bytes, known, lent }: { bytes: readonly string[]; known: Window | null; lent: Lent<unknown>[] },
+): Promise<{ parts: Parts; window: Window }> {
+  const data = await firstThat(entry.data, (path) => files.parquet(path));
+  lent.push(data);
+  const table = data.value;
+  const file = data.path;
+  // A file of its own has exactly the episode's rows; one of several must have all of them.
+  const own = info.version !== 'v3.0';
+  if (own ? table.rows !== entry.length : table.rows < entry.row + entry.length)
+    throw new PrepError({
+      code: 'count-mismatch',
+      at: { file },
+      expected: own ? `${entry.length} rows, as meta/episodes.jsonl says` : `rows to ${entry.row + entry.length}`,
+      found: `${table.rows} rows`,
+    });
+  const window = await windowFor(table, columnsOf(table, info, bytes), {
+    from: entry.row,
+    to: entry.row + entry.length,
+    known,
+  });
+  const rows = rowsOf(window, entry.row, entry.length, file);
+  checkRows(rows, entry, info, file);
+  const videos = new Map<string, VideoPart>();
+  for (const [key, place] of Object.entries(entry.videos)) {
+    const found = await firstThat(place.paths, (path) => files.video(path)).catch((error: unknown) => {
+      // A camera without a file: whoever needs it says so, and the others are read.
+      if (error instanceof PrepError && error.code === 'source-missing') return null;
+      throw error;
+    });
+    if (!found) continue;
+    lent.push(found);
+    videos.set(key, { video: found.value, path: found.path, place });
+  }
+  return { parts: { info, entry, rows, table, file, tasks, videos }, window };
+}
+
+/** The first candidate that is there. @throws PrepError `source-missing` naming the first */
+async function firstThat<Value>(
+  paths: readonly string[],
+  open: (path: string) => Promise<Lent<Value>>,
+): Promise<Lent<Value> & { readonly path: string }> {
+  let missing: PrepError | undefined;
+  for (const path of paths)
+    try {
+      return { ...(await open(path)), path };
+    } catch (error) {
+      if (!(error instanceof PrepError) || error.code !== 'source-missing') throw error;
+      const at: Place = { file: path };
+      missing ??= new PrepError({ code: 'source-missing', at, expected: 'a file', found: error.fault.found });
+    }
+  throw missing!;
+}
+
+const nothing = (root: ByteRoot, refused: readonly string[]): PrepError =>
+  new PrepError({
+    code: 'source-missing',
+    at: { file: root.uri },
+    expected: `a LeRobot dataset of this kind (${INFO})`,
+    found: refused.length > 0 ? refused.slice(0, 3).join('; ') : `no ${INFO} here or below`,
+  });
