@@ -75,6 +75,8 @@ export interface FilesLayout {
   inside?(root: Hdf5Group): readonly string[];
   /** Files that belong to the episode of an anchor; those that do not exist are left out. */
   companions?(anchor: string): Companions;
+  /** Names of companions that many episodes share: no part of the bytes of one. */
+  readonly shared?: readonly string[];
   /** Further companions whose paths stand in those already found (a calibration named in a metadata file). */
   further?(record: FilesRecord): Companions;
 }

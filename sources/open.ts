@@ -40,10 +40,11 @@ export async function openSource(specs: readonly AnySpec[], uri: string, options
 async function openContainer(root: ByteRoot, spec: AnySpec, options: SourceOptions): Promise<Container> {
   if (spec.format === 'rlds') return (await import('./formats/rlds-container.ts')).openRlds(root, spec, options);
   if (spec.format === 'lerobot') return (await import('./formats/lerobot/container.ts')).openLerobot(root, spec);
+  if (spec.format === 'files') return (await import('./formats/files/container.ts')).openFiles(root, spec);
   throw new PrepError({
     code: 'unknown-dataset',
-    at: { dataset: spec.name, field: 'format' },
-    expected: 'rlds, lerobot',
-    found: spec.format,
+    at: { field: 'format' },
+    expected: 'rlds, lerobot, files',
+    found: String((spec as { format: unknown }).format),
   });
 }

@@ -4,7 +4,13 @@ import { PrepError } from '../schemas/errors.ts';
 import { framesOf } from '../schemas/frames.ts';
 import { quaternionWxyz, type Rigid, rotationFromQuaternion } from '../schemas/geometry.ts';
 import { poseCount, poseFromSeries } from '../schemas/pose-series.ts';
-import type { EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../schemas/source.ts';
+import {
+  type EpisodeIdentity,
+  POSE_WIDTH,
+  type PoseSeries,
+  type SourceArm,
+  type SourceData,
+} from '../schemas/source.ts';
 
 /** Openness this far outside 0 … 1 is sensor noise and clipped; farther is a wrong unit. */
 export const OPENNESS_SLACK = 0.25;
@@ -48,7 +54,37 @@ function soundTime({ steps, time }: SourceData): Float64Array {
   });
 }
 
+/** A pose whose numbers all stay within this was not recorded, if a joint meanwhile turned by more than `TURNED` (rad). */
+const FROZEN = 1e-3;
+const TURNED = 0.05;
+
+/** @throws PrepError `frozen-pose` */
+function refuseFrozen({ pose, joints }: SourceArm): void {
+  if (!joints) return;
+  const [moved, turned] = [widestRange(pose.values, POSE_WIDTH[pose.kind]), widestRange(joints.values, joints.width)];
+  if (moved >= FROZEN || turned <= TURNED) return;
+  throw new PrepError({
+    code: 'frozen-pose',
+    at: { field: pose.field },
+    expected: `a pose that follows the joints, which turn by ${turned.toFixed(2)} rad`,
+    found: `one that changes by ${moved.toPrecision(2)}`,
+  });
+}
+
+/** Largest difference of one column over all rows. */
+function widestRange(values: Float64Array, width: number): number {
+  let widest = 0;
+  for (let column = 0; column < width; column++) {
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let i = column; i < values.length; i += width)
+      [low, high] = [Math.min(low, values[i]!), Math.max(high, values[i]!)];
+    widest = Math.max(widest, high - low);
+  }
+  return widest;
+}
+
 function soundArm(arm: SourceArm, steps: number): ArmTrack {
+  refuseFrozen(arm);
   return {
     ...armPoses(posesOf(arm.pose, steps)),
     opennessMeasured: soundOpenness(arm.opennessMeasured, steps, 'measured openness'),

@@ -1,0 +1,76 @@
+/** One episode of a folder of files: the anchor and its companions, opened as what they are when they are asked for. */
+import { PrepError } from '../../../schemas/errors.ts';
+import type { SourcePictures } from '../../../schemas/frames.ts';
+import type { FilesRecord, Hdf5Group } from '../../../schemas/records.ts';
+import type { Companions } from '../../../schemas/spec.ts';
+import type { Hdf5File } from '../hdf5/file.ts';
+import type { Video } from '../video.ts';
+
+/** A companion as far as it must be opened before the record is handed over. */
+export type Companion =
+  | { readonly kind: 'bytes'; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'hdf5'; readonly path: string; readonly file: Hdf5File }
+  | { readonly kind: 'video'; readonly path: string; readonly video: Video };
+
+export interface FilesParts {
+  readonly path: string;
+  readonly inside: string;
+  /** The anchor where it is HDF5. */
+  readonly anchor: Hdf5File | null;
+  readonly companions: ReadonlyMap<string, Companion>;
+  /** What was looked for, to name what is missing. */
+  readonly candidates: Companions;
+}
+
+export function filesRecord(parts: FilesParts): FilesRecord {
+  const { path, inside, anchor, companions } = parts;
+  const companion = <Kind extends Companion['kind']>(name: string, kind: Kind): Extract<Companion, { kind: Kind }> => {
+    const found = companions.get(name);
+    if (found?.kind === kind) return found as Extract<Companion, { kind: Kind }>;
+    throw missing(parts, name, found ? `a file that is no ${kind}` : 'nothing there');
+  };
+  const text = (name: string): string => new TextDecoder().decode(companion(name, 'bytes').bytes);
+  const root = (): Hdf5Group => {
+    if (anchor) return anchor.root;
+    throw new PrepError({ code: 'bad-hdf5', at: { file: path }, expected: 'an HDF5 file', found: 'another file' });
+  };
+  return {
+    format: 'files',
+    path,
+    inside,
+    has: (name) => companions.has(name),
+    pathOf: (name) => companions.get(name)?.path ?? fail(missing(parts, name, 'nothing there')),
+    text,
+    json(name) {
+      try {
+        return JSON.parse(text(name));
+      } catch (cause) {
+        if (cause instanceof PrepError) throw cause;
+        const at = { file: companions.get(name)!.path };
+        throw new PrepError({ code: 'bad-metadata', at, expected: 'JSON', found: (cause as Error).message, cause });
+      }
+    },
+    bytes: (name) => companion(name, 'bytes').bytes,
+    hdf5: (name) =>
+      name === undefined ? (inside === '' ? root() : root().group(inside)) : companion(name, 'hdf5').file.root,
+    hdf5Root: root,
+    video(name): SourcePictures {
+      const { video } = companion(name, 'video');
+      return { width: video.width, height: video.height, frames: video.stream(0, video.frames) };
+    },
+  };
+}
+
+function fail(error: PrepError): never {
+  throw error;
+}
+
+function missing({ path, candidates }: FilesParts, name: string, found: string): PrepError {
+  const paths = candidates[name];
+  return new PrepError({
+    code: 'missing-field',
+    at: { file: path, field: name },
+    expected: paths ? paths.join(' or ') : `a companion ${name}`,
+    found,
+  });
+}

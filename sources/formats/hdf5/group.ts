@@ -1,0 +1,209 @@
+/** Groups and datasets of an open HDF5 file: every path is walked link by link, every dataset is looked at before it is read. */
+import type { Metadata } from 'h5wasm/node';
+import { Attribute, Dataset } from 'h5wasm/node';
+import { PrepError } from '../../../schemas/errors.ts';
+import type { Hdf5Group } from '../../../schemas/records.ts';
+import { imagesOf } from './images.ts';
+import { FILTERS, type Hdf5Library, reasonOf } from './library.ts';
+
+export interface OpenHandle {
+  readonly library: Hdf5Library;
+  readonly id: bigint;
+  /** Name of the file for messages. */
+  readonly file: string;
+}
+
+/** Numbers of one dataset that are read at once: no episode has more, a made-up shape does. */
+const MAX_VALUES = 2 ** 26;
+const KINDS = [
+  'integer',
+  'float',
+  'time',
+  'text',
+  'bit field',
+  'opaque bytes',
+  'compound',
+  'reference',
+  'enumeration',
+  'list of variable length',
+  'array',
+];
+const [INTEGER, FLOAT, STRING, BITFIELD, ENUM] = [0, 1, 3, 4, 8];
+
+export function groupAt(handle: OpenHandle, path: string): Hdf5Group {
+  const full = (below: string): string => joined(path, below);
+  return {
+    path,
+    has: (below) => kindAt(handle, full(below)) !== null,
+    isGroup: (below) => kindAt(handle, full(below)) === 'group',
+    keys(below = '') {
+      need(handle, full(below), 'group');
+      return guarded(handle, full(below), () => handle.library.module.get_names(handle.id, full(below), false));
+    },
+    shape: (below) => [...(datasetAt(handle, full(below)).metadata.shape ?? [])],
+    numbers: (below, width) => numbersOf(datasetAt(handle, full(below)), width),
+    texts: (below) => textsOf(datasetAt(handle, full(below))),
+    attribute: (name, below = '') => attributeOf(handle, full(below), name),
+    group(below) {
+      need(handle, full(below), 'group');
+      return groupAt(handle, full(below));
+    },
+    images: (below, options) => imagesOf(datasetAt(handle, full(below)), options),
+  };
+}
+
+/** A dataset that may be read: its links stay in the file, its filters are here. */
+export interface CheckedDataset {
+  readonly handle: OpenHandle;
+  readonly path: string;
+  readonly metadata: Metadata;
+  readonly dataset: Dataset;
+}
+
+const joined = (path: string, below: string): string =>
+  `/${[...path.split('/'), ...below.split('/')].filter((part) => part !== '').join('/')}`;
+
+export function guarded<T>({ file }: OpenHandle, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof PrepError) throw cause;
+    throw new PrepError({
+      code: 'bad-hdf5',
+      at: { file, field: path },
+      expected: 'data that can be read',
+      found: reasonOf(cause),
+      cause,
+    });
+  }
+}
+
+/** What lies at a path, null for nothing. @throws PrepError `bad-hdf5` for a link that leaves the file or leads nowhere */
+function kindAt(handle: OpenHandle, path: string): 'group' | 'dataset' | 'other' | null {
+  const { module } = handle.library;
+  const parts = path.split('/').filter((part) => part !== '');
+  let kind: 'group' | 'dataset' | 'other' | null = 'group';
+  for (let i = 0; i < parts.length; i++) {
+    const parent = `/${parts.slice(0, i).join('/')}`;
+    const here = `/${parts.slice(0, i + 1).join('/')}`;
+    if (kind !== 'group') return null;
+    const names = guarded(handle, parent, () => module.get_names(handle.id, parent, false));
+    if (!names.includes(parts[i]!)) return null;
+    refuseExternal(handle, here);
+    const type = guarded(handle, here, () => module.get_type(handle.id, here));
+    if (type === module.H5G_LINK)
+      throw linkFault(
+        handle,
+        here,
+        `a soft link to ${guarded(handle, here, () => module.get_symbolic_link(handle.id, here))}, where nothing is`,
+      );
+    kind = type === module.H5G_GROUP ? 'group' : type === module.H5G_DATASET ? 'dataset' : 'other';
+  }
+  return kind;
+}
+
+function refuseExternal(handle: OpenHandle, path: string): void {
+  const { module } = handle.library;
+  let link: { filename: string; obj_path: string } | null;
+  try {
+    link = module.get_external_link(handle.id, path);
+  } catch {
+    return; // what is no external link has no such description
+  }
+  if (link?.filename)
+    throw linkFault(handle, path, `an external link to ${link.filename}:${link.obj_path}, which is not opened`);
+}
+
+const linkFault = ({ file }: OpenHandle, path: string, found: string): PrepError =>
+  new PrepError({ code: 'bad-hdf5', at: { file, field: path }, expected: 'data within the file', found });
+
+function need(handle: OpenHandle, path: string, wanted: 'group' | 'dataset'): void {
+  const kind = kindAt(handle, path);
+  if (kind === wanted) return;
+  // The first part that is not there says more than the whole path.
+  const parts = path.split('/').filter((part) => part !== '');
+  const missing = parts
+    .map((_, i) => `/${parts.slice(0, i + 1).join('/')}`)
+    .find((one) => kindAt(handle, one) === null);
+  throw new PrepError({
+    code: 'missing-field',
+    at: { file: handle.file, field: kind === null ? (missing ?? path) : path },
+    expected: `a ${wanted}${missing && missing !== path ? ` (for ${path})` : ''}`,
+    found: kind ?? 'nothing there',
+  });
+}
+
+function datasetAt(handle: OpenHandle, path: string): CheckedDataset {
+  need(handle, path, 'dataset');
+  const dataset = guarded(handle, path, () => new Dataset(handle.id, path));
+  const { metadata, filters } = guarded(handle, path, () => ({ metadata: dataset.metadata, filters: dataset.filters }));
+  const refused = filters.find(({ id }) => !FILTERS.has(id));
+  if (refused)
+    throw new PrepError({
+      code: 'bad-hdf5',
+      at: { file: handle.file, field: path },
+      expected: `filters ${[...FILTERS].join(', ')}`,
+      found: `filter ${refused.id}`,
+      remedy: 'write the dataset again without it (h5repack -f GZIP=4)',
+    });
+  const outside = metadata.virtual_sources?.find(({ file_name }) => file_name !== '.');
+  if (outside) throw linkFault(handle, path, `a virtual dataset over ${outside.file_name}, which is not opened`);
+  return { handle, path, metadata, dataset };
+}
+
+function numbersOf(checked: CheckedDataset, width?: number): Float64Array {
+  const { handle, path, metadata, dataset } = checked;
+  const shape = metadata.shape ?? [];
+  const count = shape.reduce((product, length) => product * length, 1);
+  if (![INTEGER, FLOAT, BITFIELD, ENUM].includes(metadata.type as 0))
+    throw new PrepError({
+      code: 'bad-value',
+      at: { file: handle.file, field: path },
+      expected: 'numbers',
+      found: `type ${KINDS[metadata.type] ?? metadata.type}`,
+    });
+  const rows = width === undefined ? null : count / width;
+  const fits = width === undefined || (shape[0] === rows && rows! > 0);
+  if (count > MAX_VALUES || !fits)
+    throw new PrepError({
+      code: 'field-shape',
+      at: { file: handle.file, field: path },
+      expected: width === undefined ? `at most ${MAX_VALUES} numbers` : `shape [steps × ${width}]`,
+      found: `shape [${shape.join(' × ')}]`,
+    });
+  if (count === 0) return new Float64Array(0);
+  const value = guarded(handle, path, () => dataset.value);
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
+    return Float64Array.of(Number(value));
+  if (value && (ArrayBuffer.isView(value) || Array.isArray(value)))
+    return Float64Array.from(value as ArrayLike<unknown>, Number);
+  throw new PrepError({
+    code: 'bad-value',
+    at: { file: handle.file, field: path },
+    expected: 'numbers',
+    found: typeof value,
+  });
+}
+
+function textsOf({ handle, path, metadata, dataset }: CheckedDataset): string[] {
+  const wrong = (found: string): PrepError =>
+    new PrepError({ code: 'bad-value', at: { file: handle.file, field: path }, expected: 'text', found });
+  if (metadata.type !== STRING) throw wrong(`type ${KINDS[metadata.type] ?? metadata.type}`);
+  if (metadata.total_size > 1e6) throw wrong(`${metadata.total_size} texts`);
+  const value = guarded(handle, path, () => dataset.value);
+  return (Array.isArray(value) ? value : [value]).map(String);
+}
+
+function attributeOf(handle: OpenHandle, path: string, name: string): ReturnType<Hdf5Group['attribute']> {
+  const { module } = handle.library;
+  if (kindAt(handle, path) === null) return undefined;
+  return guarded(handle, `${path === '/' ? '' : path.slice(1)}.attrs ${name}`, () => {
+    if (!module.get_attribute_names(handle.id, path).includes(name)) return undefined;
+    const { value } = new Attribute(handle.id, path, name);
+    if (typeof value === 'bigint') return Number(value);
+    if (typeof value === 'boolean') return value ? 1 : 0;
+    if (typeof value === 'number' || typeof value === 'string') return value;
+    if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number | bigint>, Number);
+    return Array.isArray(value) ? value.map(String) : undefined;
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * The HDF5 library (h5wasm) with its filters, open files, and the wall around it: the library may open exactly the files
+ * that were handed to it, so an external link, external storage or a virtual dataset leads nowhere.
+ */
+import { fileURLToPath } from 'node:url';
+import h5wasm from 'h5wasm/node';
+import { PrepError } from '../../../schemas/errors.ts';
+
+/**
+ * Filters that are built in or have a plug-in here: deflate, shuffle, fletcher32, nbit, scale-offset, LZF, Blosc, LZ4,
+ * bitshuffle, Zstandard, Blosc2, bzip2. Without the check the library gives wrong bytes for some others and no error.
+ */
+export const FILTERS: ReadonlySet<number> = new Set([1, 2, 3, 5, 6, 307, 32000, 32001, 32004, 32008, 32015, 32026]);
+
+type H5Module = Awaited<typeof h5wasm.ready>;
+
+export interface Hdf5Library {
+  readonly module: H5Module;
+  /** Opens a file of this machine. @throws PrepError `bad-hdf5` naming `name` */
+  open(path: string, name: string): bigint;
+  close(file: bigint, path: string): void;
+}
+
+type Guarded = Omit<H5Module, 'FS'> & {
+  activate_throwing_error_handler(): number;
+  FS: { open(path: unknown, ...rest: unknown[]): unknown; ErrnoError: new (code: number) => Error };
+};
+
+/** Emscripten's ENOENT. */
+const NOTHING_THERE = 44;
+
+let loaded: Promise<Hdf5Library> | undefined;
+
+/** Loaded once per process. */
+export function hdf5Library(): Promise<Hdf5Library> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<Hdf5Library> {
+  const module = (await h5wasm.ready) as unknown as Guarded;
+  const plugins = fileURLToPath(new URL('./plugins', import.meta.resolve('h5wasm-plugins')));
+  module.insert_plugin_search_path(plugins, 0);
+  module.activate_throwing_error_handler();
+  const allowed = new Map<string, number>();
+  const open = module.FS.open.bind(module.FS);
+  module.FS.open = (path, ...rest) => {
+    const name = typeof path === 'string' ? path : String((path as { path?: unknown }).path ?? '');
+    if (allowed.has(name) || name.startsWith(plugins) || name.startsWith('/dev/')) return open(path, ...rest);
+    throw new module.FS.ErrnoError(NOTHING_THERE);
+  };
+  return {
+    module: module as unknown as H5Module,
+    open(path, name) {
+      allowed.set(path, (allowed.get(path) ?? 0) + 1);
+      try {
+        return module.open(path, module.H5F_ACC_RDONLY, false, -1, -1);
+      } catch (cause) {
+        forget(allowed, path);
+        throw new PrepError({
+          code: 'bad-hdf5',
+          at: { file: name },
+          expected: 'an HDF5 file',
+          found: reasonOf(cause),
+          cause,
+        });
+      }
+    },
+    close(file, path) {
+      module.close_file(file);
+      forget(allowed, path);
+    },
+  };
+}
+
+function forget(allowed: Map<string, number>, path: string): void {
+  const count = (allowed.get(path) ?? 1) - 1;
+  if (count > 0) allowed.set(path, count);
+  else allowed.delete(path);
+}
+
+/** Of the library's error stack the deepest messages: those say what is wrong, the others who asked. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const reasons = [...text.matchAll(/#\d+: .*?\(\): (.*)/g)].map((match) => match[1]!.trim());
+  return reasons.length > 0 ? [...new Set(reasons.slice(-2))].reverse().join('; ') : text.split('\n')[0]!.slice(0, 200);
+}
