@@ -125,8 +125,8 @@ export interface FilesRecord {
   hdf5(companion?: string): Hdf5Group;
   /** The root group of the anchor, whatever episode this is. */
   hdf5Root(): Hdf5Group;
-  /** Frames of a companion video, by index. */
-  video(companion: string): SourcePictures;
+  /** Frames of a companion video by index: all, or the first `count`. */
+  video(companion: string, count?: number): SourcePictures;
 }
 
 export type SourceRecord = RldsRecord | LerobotRecord | FilesRecord;

@@ -7,14 +7,17 @@ type Load = () => Promise<{ default: AnySpec }>;
 
 /** A dataset that is published in several layouts has one file for each; which it is shows when the root is opened. */
 const DATASETS: Readonly<Record<string, readonly Load[]>> = {
+  agibot: [() => import('./datasets/agibot.ts')],
   aloha: [() => import('./datasets/aloha.ts')],
   bayesvla: [() => import('./datasets/bayesvla.ts')],
   bridge: [() => import('./datasets/bridge.ts')],
   droid: [() => import('./datasets/droid.ts')],
   droid_lerobot: [() => import('./datasets/droid_lerobot.ts')],
+  droid_raw: [() => import('./datasets/droid_raw.ts')],
   interndata_a1: [() => import('./datasets/interndata_a1.ts')],
   interndata_m1: [() => import('./datasets/interndata_m1.ts')],
   libero: [() => import('./datasets/libero.ts')],
+  maniskill: [() => import('./datasets/maniskill.ts')],
   robomimic: [() => import('./datasets/robomimic.ts')],
   robomind: [() => import('./datasets/robomind.ts')],
   robotwin: [() => import('./datasets/robotwin.ts')],

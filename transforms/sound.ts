@@ -56,7 +56,7 @@ function soundTime({ steps, time }: SourceData): Float64Array {
 
 /** A pose whose numbers all stay within this was not recorded, if a joint meanwhile turned by more than `TURNED` (rad). */
 const FROZEN = 1e-3;
-const TURNED = 0.05;
+const TURNED = 0.01;
 
 /** @throws PrepError `frozen-pose` */
 function refuseFrozen({ pose, joints }: SourceArm): void {

@@ -16,14 +16,19 @@ export interface AgibotCamera {
   readonly intrinsics: readonly unknown[];
   /** One per step. */
   readonly baseFromCam: readonly Rigid<'base', 'cam'>[];
+  /** Steps at the end for which the list had no entry: the last one stands for them (formats §2.3). */
+  readonly repeated: number;
 }
 
 /** A robot's own camera is never farther from its base than this, metres; millimetres are. */
 const FARTHEST = 10;
 const LIST = 'extrinsic_params_aligned';
+/** So many entries, or this share of the steps, may be missing at the end of a list. */
+const FEW = 4;
+const SHARE = 0.1;
 
 /**
- * @param steps of the episode: the aligned list has one entry for each.
+ * @param steps of the episode: the aligned list has one entry for each, or ends a little early.
  * @throws PrepError `missing-calibration` (no file of this camera), `field-shape`, `bad-value` (text), `not-rigid`,
  * `bad-translation`; the place names camera, step and field.
  */
@@ -37,7 +42,8 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
       found: `no ${files.extrinsic === undefined ? 'extrinsic' : 'intrinsic'} file of this camera`,
     });
   const list = Array.isArray(files.extrinsic) ? files.extrinsic : [];
-  if (list.length !== steps || steps === 0)
+  const repeated = steps - list.length;
+  if (repeated < 0 || repeated > Math.max(FEW, SHARE * steps) || list.length === 0)
     throw new PrepError({
       code: 'field-shape',
       at: { ...at, field: LIST },
@@ -47,9 +53,15 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
   const k = member(files.intrinsic, 'intrinsic');
   return {
     intrinsics: ['fx', 'fy', 'ppx', 'ppy'].map((name) => member(k, name)),
-    baseFromCam: list.map((entry, step) => poseAt(member(entry, 'extrinsic'), { ...at, step })),
+    baseFromCam: withLast(
+      list.map((entry, step) => poseAt(member(entry, 'extrinsic'), { ...at, step })),
+      repeated,
+    ),
+    repeated,
   };
 }
+
+const withLast = <T>(list: T[], times: number): T[] => [...list, ...new Array<T>(times).fill(list.at(-1)!)];
 
 function poseAt(entry: unknown, at: Place & { readonly step: number }): Rigid<'base', 'cam'> {
   const field = (name: string): Place => ({ ...at, field: `${name}, frame ${at.step}` });

@@ -43,7 +43,7 @@ export function filesRecord(parts: FilesParts): FilesRecord {
     text,
     json(name) {
       try {
-        return JSON.parse(text(name));
+        return parsed(companion(name, 'bytes').bytes);
       } catch (cause) {
         if (cause instanceof PrepError) throw cause;
         const at = { file: companions.get(name)!.path };
@@ -54,11 +54,19 @@ export function filesRecord(parts: FilesParts): FilesRecord {
     hdf5: (name) =>
       name === undefined ? (inside === '' ? root() : root().group(inside)) : companion(name, 'hdf5').file.root,
     hdf5Root: root,
-    video(name): SourcePictures {
+    video(name, count): SourcePictures {
       const { video } = companion(name, 'video');
-      return { width: video.width, height: video.height, frames: video.stream(0, video.frames) };
+      return { width: video.width, height: video.height, frames: video.stream(0, count ?? video.frames) };
     },
   };
+}
+
+/** Annotations of a whole dataset are one file that every episode asks. */
+const known = new WeakMap<Uint8Array, unknown>();
+
+function parsed(bytes: Uint8Array): unknown {
+  if (!known.has(bytes)) known.set(bytes, JSON.parse(new TextDecoder().decode(bytes)));
+  return known.get(bytes);
 }
 
 function fail(error: PrepError): never {
