@@ -11,7 +11,7 @@ export default {
   title: 'BridgeData V2 (RLDS)',
   licence: 'CC BY 4.0',
   format: 'rlds',
-  containers: ['bridge_dataset', 'bridge_orig', 'bridge'],
+  containers: ['bridge_dataset', 'bridge_orig'],
   clock: 'index',
   robots: {
     widowx: { arms: 1, hz: 5, eeOrigin: 'end effector as published (state xyz + rpy)', eeFromTool: null },
