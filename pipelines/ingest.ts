@@ -118,7 +118,7 @@ async function outcomeOf(
 ): Promise<EpisodeOutcome & { bytesIn: number }> {
   const { table, spec } = open;
   const { record } = found;
-  const bytesIn = found.place.length;
+  const bytesIn = found.bytes ?? found.place.length;
   if (record instanceof PrepError) return { ledger: asideOf(damagedEpisode(record, found, { table, spec })), bytesIn };
   const prepared = prepareEpisode(record, found, { table, spec, registry });
   if ('aside' in prepared) return { ledger: prepared.aside, bytesIn };

@@ -93,4 +93,6 @@ export interface SourcePictures {
   readonly width: number;
   readonly height: number;
   readonly frames: Frames;
+  /** Where they are in the source, for messages. */
+  readonly field?: string;
 }

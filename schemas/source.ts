@@ -34,6 +34,8 @@ export interface SourceArm {
   /** 0 closed … 1 open, one per step; with only one of the two published, both are that one. */
   readonly opennessMeasured: Float64Array;
   readonly opennessCommanded: Float64Array;
+  /** Names of their fields in the source, for messages. */
+  readonly opennessFields?: { readonly measured: string; readonly commanded: string };
   /** Joint angles (rad), `steps × width` row-major, where a dataset is known to freeze poses: they tell whether the arm moved. */
   readonly joints?: { readonly width: number; readonly values: Float64Array };
 }

@@ -29,6 +29,8 @@ export interface Found {
 export interface FoundEpisode<Source extends SourceRecord = SourceRecord> extends Found {
   /** Opens the record, or the fault that makes the episode unreadable. Called once, synchronously. */
   readonly record: (() => Source) | PrepError;
+  /** Bytes that were read of the source, where they are not the length of the place. */
+  readonly bytes?: number;
   /** To be called when nothing of the record is needed any more, its frames included. */
   release?(): Promise<void>;
 }

@@ -41,6 +41,7 @@ export const datasetNames = (): string[] => [...DATASETS.keys()].sort();
  * @throws PrepError `unknown-dataset` with the names that exist.
  */
 export async function openDataset(name: string): Promise<AnySpec[]> {
+  if (/\.json$/.test(name) && existsSync(name)) return [await (await import('./mapping/spec.ts')).openMapping(name)];
   const known = DATASETS.get(name);
   if (known) return Promise.all(known.map(async (load) => (await load()).default));
   if (/\.[cm]?[jt]s$/.test(name) && existsSync(name))

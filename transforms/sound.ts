@@ -32,7 +32,7 @@ export function soundEpisode(identity: EpisodeIdentity, data: SourceData, clock:
     if (framesOf(camera.frames) !== steps)
       throw new PrepError({
         code: 'field-shape',
-        at: { camera: camera.name },
+        at: { camera: camera.name, ...(camera.field ? { field: camera.field } : {}) },
         expected: `${steps} frames`,
         found: `${framesOf(camera.frames)}`,
       });
@@ -87,8 +87,12 @@ function soundArm(arm: SourceArm, steps: number): ArmTrack {
   refuseFrozen(arm);
   return {
     ...armPoses(posesOf(arm.pose, steps)),
-    opennessMeasured: soundOpenness(arm.opennessMeasured, steps, 'measured openness'),
-    opennessCommanded: soundOpenness(arm.opennessCommanded, steps, 'commanded openness'),
+    opennessMeasured: soundOpenness(arm.opennessMeasured, steps, arm.opennessFields?.measured ?? 'measured openness'),
+    opennessCommanded: soundOpenness(
+      arm.opennessCommanded,
+      steps,
+      arm.opennessFields?.commanded ?? 'commanded openness',
+    ),
   };
 }
 

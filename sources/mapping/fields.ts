@@ -16,7 +16,9 @@ export interface FieldReader {
 }
 
 export const nameOf = (ref: FieldRef): string =>
-  typeof ref === 'string' ? ref : `${ref.field}[${ref.columns[0]}:${ref.columns[1]}]`;
+  typeof ref === 'string'
+    ? ref
+    : `${ref.field}[${ref.columns[1] - ref.columns[0] === 1 ? ref.columns[0] : `${ref.columns[0]}:${ref.columns[1]}`}]`;
 
 /** @param timed a field that has one row for each step: what tells how many steps a file without rows of its own has */
 export function fieldReader(record: SourceRecord, timed: FieldRef): FieldReader {

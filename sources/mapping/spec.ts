@@ -153,6 +153,7 @@ function data(mapping: Mapping, calibration: CalibrationFile | null, record: Sou
       pose: mappedPose(pose, (ref, width) => read.perStep(ref, width)),
       opennessMeasured: opennessOf(openness, read),
       opennessCommanded: opennessOf(command ?? openness, read),
+      opennessFields: { measured: nameOf(openness.field), commanded: nameOf((command ?? openness).field) },
     })),
     cameras: mapping.cameras.map((camera) => cameraOf(camera, calibration?.cameras[camera.name], read)),
   };

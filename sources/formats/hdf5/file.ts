@@ -22,7 +22,7 @@ export async function openHdf5(path: string, name: string): Promise<Hdf5File> {
   const id = library.open(path, name);
   let closed = false;
   return {
-    root: groupAt({ library, id, file: name }, '/'),
+    root: groupAt({ library, id, file: name, failed: new Map() }, '/'),
     close() {
       if (!closed) library.close(id, path);
       closed = true;

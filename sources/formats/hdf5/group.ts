@@ -11,6 +11,11 @@ export interface OpenHandle {
   readonly id: bigint;
   /** Name of the file for messages. */
   readonly file: string;
+  /**
+   * What could not be read, by path. Hazard: an error leaves the library in the middle of that object, and touching the object
+   * again is a trap without a message; so nothing is asked twice that failed once.
+   */
+  readonly failed: Map<string, PrepError>;
 }
 
 /** Numbers of one dataset that are read at once: no episode has more, a made-up shape does. */
@@ -63,18 +68,36 @@ export interface CheckedDataset {
 const joined = (path: string, below: string): string =>
   `/${[...path.split('/'), ...below.split('/')].filter((part) => part !== '').join('/')}`;
 
-export function guarded<T>({ file }: OpenHandle, path: string, work: () => T): T {
+export function guarded<T>({ file, failed, library, id }: OpenHandle, path: string, work: () => T): T {
+  const before = failed.get(path);
+  if (before) throw before;
   try {
     return work();
   } catch (cause) {
     if (cause instanceof PrepError) throw cause;
-    throw new PrepError({
+    const at = { file, field: path };
+    const error = new PrepError({
       code: 'bad-hdf5',
-      at: { file, field: path },
+      at,
       expected: 'data that can be read',
       found: reasonOf(cause),
       cause,
     });
+    failed.set(path, error);
+    library.recover();
+    throw error;
+  }
+}
+
+/** Which filters a dataset passes: with a checksum among them, what failed is most likely that. */
+function filterNames(module: OpenHandle['library']['module'], id: bigint, path: string): string {
+  try {
+    return module
+      .get_dataset_filters(id, path)
+      .map(({ id: filter, name }) => (filter === 3 ? 'a Fletcher-32 checksum' : name))
+      .join(', ');
+  } catch {
+    return ''; // not a dataset
   }
 }
 
@@ -89,7 +112,6 @@ function kindAt(handle: OpenHandle, path: string): 'group' | 'dataset' | 'other'
     if (kind !== 'group') return null;
     const names = guarded(handle, parent, () => module.get_names(handle.id, parent, false));
     if (!names.includes(parts[i]!)) return null;
-    refuseExternal(handle, here);
     const type = guarded(handle, here, () => module.get_type(handle.id, here));
     if (type === module.H5G_LINK)
       throw linkFault(
@@ -97,21 +119,13 @@ function kindAt(handle: OpenHandle, path: string): 'group' | 'dataset' | 'other'
         here,
         `a soft link to ${guarded(handle, here, () => module.get_symbolic_link(handle.id, here))}, where nothing is`,
       );
+    if (type === module.H5G_UDLINK) {
+      const { filename, obj_path } = guarded(handle, here, () => module.get_external_link(handle.id, here));
+      throw linkFault(handle, here, `an external link to ${filename}:${obj_path}, which is not opened`);
+    }
     kind = type === module.H5G_GROUP ? 'group' : type === module.H5G_DATASET ? 'dataset' : 'other';
   }
   return kind;
-}
-
-function refuseExternal(handle: OpenHandle, path: string): void {
-  const { module } = handle.library;
-  let link: { filename: string; obj_path: string } | null;
-  try {
-    link = module.get_external_link(handle.id, path);
-  } catch {
-    return; // what is no external link has no such description
-  }
-  if (link?.filename)
-    throw linkFault(handle, path, `an external link to ${link.filename}:${link.obj_path}, which is not opened`);
 }
 
 const linkFault = ({ file }: OpenHandle, path: string, found: string): PrepError =>

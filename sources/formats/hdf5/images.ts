@@ -55,7 +55,7 @@ function rawFrames(checked: CheckedDataset, [count, a, b, c]: readonly number[])
       }
     }
   };
-  return { width, height, frames: { kind: 'stream', count: count!, batches } };
+  return { width, height, frames: { kind: 'stream', count: count!, batches }, field: checked.path };
 }
 
 /** Row ranges that never cut a stored chunk, so that none is decompressed twice. */
@@ -114,7 +114,7 @@ function encodedRows(checked: CheckedDataset, { raw, lengths }: Options): Source
     for (let from = 0; from < count; from += ENCODED_ROWS)
       yield packed(read(from, Math.min(from + ENCODED_ROWS, count)));
   };
-  return { width, height, frames: { kind: 'stream', count, batches } };
+  return { width, height, frames: { kind: 'stream', count, batches }, field: checked.path };
 }
 
 function rawRows(
@@ -137,7 +137,7 @@ function rawRows(
     }
   };
   const frames: FrameStream = { kind: 'stream', count, batches };
-  return { ...raw, frames };
+  return { ...raw, frames, field: checked.path };
 }
 
 function listsOf({ handle, path, dataset }: CheckedDataset, from: number, to: number): Uint8Array[] {

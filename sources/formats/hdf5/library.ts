@@ -19,6 +19,8 @@ export interface Hdf5Library {
   /** Opens a file of this machine. @throws PrepError `bad-hdf5` naming `name` */
   open(path: string, name: string): bigint;
   close(file: bigint, path: string): void;
+  /** After an error was thrown through the library: it may have lost its error handler on the way. */
+  recover(): void;
 }
 
 type Guarded = Omit<H5Module, 'FS'> & {
@@ -26,6 +28,8 @@ type Guarded = Omit<H5Module, 'FS'> & {
   FS: { open(path: unknown, ...rest: unknown[]): unknown; ErrnoError: new (code: number) => Error };
 };
 
+/** What the library opens for itself: it prints its error stack into a temporary file before it throws it. */
+const OWN = ['/dev/', '/tmp/tmpfile_'];
 /** Emscripten's ENOENT. */
 const NOTHING_THERE = 44;
 
@@ -46,7 +50,8 @@ async function load(): Promise<Hdf5Library> {
   const open = module.FS.open.bind(module.FS);
   module.FS.open = (path, ...rest) => {
     const name = typeof path === 'string' ? path : String((path as { path?: unknown }).path ?? '');
-    if (allowed.has(name) || name.startsWith(plugins) || name.startsWith('/dev/')) return open(path, ...rest);
+    if (allowed.has(name) || OWN.some((one) => name.startsWith(one)) || name.startsWith(plugins))
+      return open(path, ...rest);
     throw new module.FS.ErrnoError(NOTHING_THERE);
   };
   return {
@@ -57,6 +62,7 @@ async function load(): Promise<Hdf5Library> {
         return module.open(path, module.H5F_ACC_RDONLY, false, -1, -1);
       } catch (cause) {
         forget(allowed, path);
+        module.activate_throwing_error_handler();
         throw new PrepError({
           code: 'bad-hdf5',
           at: { file: name },
@@ -66,6 +72,7 @@ async function load(): Promise<Hdf5Library> {
         });
       }
     },
+    recover: () => void module.activate_throwing_error_handler(),
     close(file, path) {
       module.close_file(file);
       forget(allowed, path);

@@ -130,13 +130,22 @@ async function* episodesOf(
       const opened = await openEpisode(dataset, entry, { bytes, known, lent });
       known = opened.window;
       const digest = await digestOf(opened.parts);
-      yield { place, within, digest, record: () => lerobotRecord(opened.parts), release };
+      const bytes = bytesOf(opened.parts, entry.length);
+      yield { place, within, digest, bytes, record: () => lerobotRecord(opened.parts), release };
     } catch (error) {
       await release();
       if (!(error instanceof PrepError)) throw error;
       yield { place, within, digest: placeDigest(place), record: error };
     }
   }
+}
+
+/** Coded frames of the episode; rows are next to nothing beside them. */
+function bytesOf({ videos }: Parts, length: number): number {
+  let sum = 0;
+  for (const { video, place } of videos.values())
+    sum += video.bytes(place.frame, Math.min(length, video.frames - place.frame));
+  return sum;
 }
 
 async function openEpisode(
