@@ -130,8 +130,8 @@ async function* episodesOf(
       const opened = await openEpisode(dataset, entry, { bytes, known, lent });
       known = opened.window;
       const digest = await digestOf(opened.parts);
-      const bytes = bytesOf(opened.parts, entry.length);
-      yield { place, within, digest, bytes, record: () => lerobotRecord(opened.parts), release };
+      const read = bytesOf(opened.parts, entry.length);
+      yield { place, within, digest, bytes: read, record: () => lerobotRecord(opened.parts), release };
     } catch (error) {
       await release();
       if (!(error instanceof PrepError)) throw error;
