@@ -78,7 +78,6 @@ export function guarded<T>({ file, failed, library, id }: OpenHandle, path: stri
     const at = { file, field: path };
     const stored = filterNames(library.module, id, path);
     const found = `${reasonOf(cause)}${stored ? ` (stored with ${stored})` : ''}`;
-    const at = { file, field: path };
     const error = new PrepError({ code: 'bad-hdf5', at, expected: 'data that can be read', found, cause });
     failed.set(path, error);
     library.recover();
