@@ -7,6 +7,7 @@ import type { IngestPlan, IngestSummary } from '../schemas/report.ts';
 import { dropDataset } from '../sinks/drop.ts';
 import { storeToMake } from '../sinks/store.ts';
 import { finishSwap } from '../sinks/swap.ts';
+import { accessFromSurroundings } from './access.ts';
 import { onInterrupt } from './interrupt.ts';
 import {
   codes,
@@ -44,6 +45,7 @@ export function requestOf(dataset: string, words: IngestWords): IngestRequest {
     store: storeToMake(words.store),
     source: {
       root: words.root,
+      access: accessFromSurroundings(),
       calibration: words.calibration,
       partial: words.partial ?? false,
       exclude: words.exclude,

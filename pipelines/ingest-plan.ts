@@ -8,6 +8,7 @@ import type { AnySpec } from '../schemas/spec.ts';
 import type { Container, Shard } from '../sources/container.ts';
 import { openDataset } from '../sources/index.ts';
 import { openSource } from '../sources/open.ts';
+import { type Access, shown } from '../sources/remote/access.ts';
 import { shardsOfPart } from './records.ts';
 import { readExclusions } from './registry.ts';
 import { type Table, tableOf } from './table.ts';
@@ -17,6 +18,8 @@ export interface IngestRequest {
   readonly store: string;
   readonly source: {
     readonly root: string;
+    /** How remote roots are reached; never recorded. */
+    readonly access?: Access | undefined;
     readonly calibration?: string | undefined;
     readonly partial: boolean;
     readonly exclude?: string | undefined;
@@ -51,11 +54,11 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 
 /** @throws PrepError for everything that is wrong before the first record: options, missing shards, unknown container. */
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
-  const { calibration, partial, exclude, root: uri } = request.source;
+  const { calibration, partial, exclude, access, root: uri } = request.source;
   const layouts = await openDataset(request.dataset);
   const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
   if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
-  const { spec, container } = await openSource(asked, uri, { partial });
+  const { spec, container } = await openSource(asked, uri, { partial, access });
   const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });
@@ -92,7 +95,7 @@ function planOf(open: Omit<OpenIngest, 'plan'>): IngestPlan {
     command: 'ingest',
     dataset: spec.name,
     tables: table.name,
-    root: request.source.root,
+    root: shown(request.source.root),
     store: request.store,
     container: { name: container.name, version: container.version },
     part: request.run.part,

@@ -2,18 +2,27 @@
 
 import { openLanceSink } from '../sinks/lance.ts';
 import type { Sink } from '../sinks/sink.ts';
+import { shown } from '../sources/remote/access.ts';
 import { GROUP_BYTES, type OpenIngest } from './ingest-plan.ts';
 import { partOfShard } from './records.ts';
 import { settleableTwins } from './twins.ts';
 
 export function openStoreSink({ request, table, container, spec }: OpenIngest): Promise<Sink> {
+  const { access: _, root, ...source } = request.source;
   return openLanceSink({
     store: request.store,
     shape: table.shape,
     part: request.run.part,
     run: {
       command: 'ingest',
-      options: { dataset: spec.name, ...request.source, ...request.run, pixels: table.pixels, labels: table.labels },
+      options: {
+        dataset: spec.name,
+        root: shown(root),
+        ...source,
+        ...request.run,
+        pixels: table.pixels,
+        labels: table.labels,
+      },
       versions: {
         spec: spec.version,
         container: `${container.name} ${container.version}`,

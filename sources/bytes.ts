@@ -1,11 +1,12 @@
 /**
- * Byte ranges over files. A root is a folder, local today; http and object stores come behind the same two interfaces.
+ * Byte ranges over files. A root is a folder: local here, on servers and object stores in `remote/`, behind two interfaces.
  * Caching, read-ahead and retries are functions that take a root and return one.
  */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Place, PrepError } from '../schemas/errors.ts';
+import type { Access } from './remote/access.ts';
 
 export interface ByteFile {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface ByteRoot {
   folders(): Promise<string[]>;
   folder(name: string): ByteRoot;
   open(name: string): Promise<ByteFile>;
+  /** The path of a file for native code, where it is one of this machine. */
+  localPath?(name: string): string;
   /** A whole UTF-8 text. @throws PrepError `bad-value` above `limit` bytes (default 64 MiB) or where it is no UTF-8 */
   readText(name: string, limit?: number): Promise<string>;
 }
@@ -39,11 +42,12 @@ const READ_LIMIT = 2 ** 30;
 const STAT_CONCURRENCY = 32;
 
 /**
- * Opens a folder: a path or a `file:` URL.
- * @throws PrepError `source-missing` where there is none, or the scheme is not read yet
+ * Opens a folder: a path, a `file:` URL, or an address that `remote/open.ts` knows.
+ * @throws PrepError `source-missing` where there is none
  */
-export async function openRoot(uri: string): Promise<ByteRoot> {
-  const path = localPath(uri);
+export async function openRoot(uri: string, access: Access = {}): Promise<ByteRoot> {
+  if (isRemote(uri)) return (await import('./remote/open.ts')).openRemoteRoot(uri, access);
+  const path = uri.startsWith('file:') ? fileURLToPath(uri) : resolve(uri);
   const found = await stat(path).catch((cause) => {
     throw missing({ file: path }, 'a folder', cause, 'check --root');
   });
@@ -57,18 +61,7 @@ export async function openRoot(uri: string): Promise<ByteRoot> {
   });
 }
 
-function localPath(uri: string): string {
-  if (uri.startsWith('file:')) return fileURLToPath(uri);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(uri)?.[1];
-  if (scheme === undefined) return resolve(uri);
-  throw new PrepError({
-    code: 'source-missing',
-    at: { file: uri },
-    expected: 'a local folder',
-    found: `the scheme ${scheme}://`,
-    remedy: 'copy the dataset to a local folder first (gs://: `gsutil -m rsync -r`, s3://: `aws s3 sync`)',
-  });
-}
+const isRemote = (uri: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(uri) && !uri.startsWith('file:');
 
 function localRoot(path: string): ByteRoot {
   return {
@@ -77,6 +70,7 @@ function localRoot(path: string): ByteRoot {
     folders: async () => (await entries(path)).flatMap(({ name, size }) => (size === null ? [name] : [])),
     folder: (name) => localRoot(inside(path, name)),
     open: (name) => openLocal(inside(path, name), name),
+    localPath: (name) => inside(path, name),
     readText: (name, limit = TEXT_LIMIT) => readText(inside(path, name), name, limit),
   };
 }

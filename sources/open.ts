@@ -3,6 +3,7 @@ import { PrepError } from '../schemas/errors.ts';
 import type { AnySpec } from '../schemas/spec.ts';
 import { type ByteRoot, openRoot } from './bytes.ts';
 import type { Container } from './container.ts';
+import type { Access } from './remote/access.ts';
 
 export interface OpenSource {
   readonly spec: AnySpec;
@@ -12,6 +13,7 @@ export interface OpenSource {
 export interface SourceOptions {
   /** Shards that metadata name may be absent. */
   readonly partial: boolean;
+  readonly access?: Access | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface SourceOptions {
  * @throws PrepError of the layout, or, where a dataset has several, one that names what each of them missed
  */
 export async function openSource(specs: readonly AnySpec[], uri: string, options: SourceOptions): Promise<OpenSource> {
-  const root = await openRoot(uri);
+  const root = await openRoot(uri, options.access);
   const faults: PrepError[] = [];
   for (const spec of specs)
     try {
