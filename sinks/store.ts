@@ -53,12 +53,20 @@ const noFolder = (store: string, found: string, remedy: string): PrepError =>
  */
 export async function connectStore(store: string): Promise<Store> {
   const uri = storeUri(store);
-  const storageOptions = { new_table_data_storage_version: '2.2', new_table_enable_stable_row_ids: 'true' };
+  const storageOptions = {
+    new_table_data_storage_version: '2.2',
+    new_table_enable_stable_row_ids: 'true',
+    // Keys, region and endpoint Lance finds by itself; that an endpoint may be plain http must be said.
+    ...(isRemote(uri) && plainEndpoint() ? { allow_http: 'true' } : {}),
+  };
   const connection = await attempt(uri, 'open the store', () =>
     connect(uri, { storageOptions }, new Session(INDEX_CACHE, METADATA_CACHE)),
   );
   return { uri, connection };
 }
+
+const plainEndpoint = (): boolean =>
+  [process.env.AWS_ENDPOINT_URL_S3, process.env.AWS_ENDPOINT_URL].some((one) => one?.startsWith('http:'));
 
 const DATASET_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 

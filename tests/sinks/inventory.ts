@@ -1,7 +1,7 @@
 /** What lies in the tables of a dataset, read column by column without the package's own readers. */
 import { createHash } from 'node:crypto';
-import { connect } from '@lancedb/lancedb';
 import type { RecordBatch } from '../../schemas/arrow.ts';
+import { connectStore } from '../../sinks/store.ts';
 
 export interface Inventory {
   /** Episode → digest of all its valid step rows in step order, without the `group` column. */
@@ -29,7 +29,7 @@ interface Latest {
 const RUN_COLUMNS = ['first_row', 'group', 'run', 'attempt', 'commit_key'];
 
 export async function inventory(store: string, dataset = 'toy'): Promise<Inventory> {
-  const connection = await connect(store);
+  const connection = (await connectStore(store)).connection;
   const read = async (table: string) => (await connection.openTable(`${dataset}_${table}`)).query().withRowId();
   const latest = new Map<string, Latest>();
   const seen = new Set<string>();
