@@ -46,13 +46,23 @@ export async function openDataset(name: string): Promise<AnySpec[]> {
   if (known) return Promise.all(known.map(async (load) => (await load()).default));
   if (/\.[cm]?[jt]s$/.test(name) && existsSync(name))
     return [await (await import('./own-dataset.ts')).importSpec(name)];
+  const file = /\.([cm]?[jt]s|json)$/.test(name);
   throw new PrepError({
     code: 'unknown-dataset',
     at: { dataset: name },
     expected: 'a name of `prep datasets`, a file that exports a DatasetSpec, or a mapping (.json)',
-    found: name,
-    remedy: 'see `prep datasets`',
+    found: file ? `${name}, which does not exist` : name,
+    remedy: file ? 'check the path' : similarTo(name),
   });
+}
+
+/** Names that begin alike, as far as any name does. */
+function similarTo(name: string): string {
+  for (let length = name.length; length > 1; length--) {
+    const alike = datasetNames().filter((known) => known.startsWith(name.slice(0, length)));
+    if (alike.length > 0) return `see \`prep datasets\`; did you mean ${alike.slice(0, 5).join(', ')}?`;
+  }
+  return 'see `prep datasets`';
 }
 
 /** The layout of a dataset whose container has this format. */

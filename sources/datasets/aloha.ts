@@ -1,8 +1,12 @@
-/** ALOHA, ACT and Mobile ALOHA episodes (HDF5): joints of two ViperX 300 arms. Facts: formats §7.3. */
+/**
+ * ALOHA, ACT and Mobile ALOHA episodes (HDF5): joints of two ViperX 300 arms; and AgileX's recorders (Cobot Magic), which write
+ * the same layout for two Piper arms. Facts: formats §7.3, §0.5.
+ */
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { CameraSpec, DatasetSpec } from '../../schemas/spec.ts';
-import { VIPERX_JOINTS, viperxSeries } from '../rigs/viperx.ts';
+import { piperSeries } from '../rigs/piper.ts';
+import { viperxSeries } from '../rigs/viperx.ts';
 
 const scene = (name: string): CameraSpec => ({
   name,
@@ -12,6 +16,14 @@ const scene = (name: string): CameraSpec => ({
 });
 /** Order in which the recorder lists the lengths of its padded pictures. */
 const RECORDER = ['cam_high', 'cam_low', 'cam_left_wrist', 'cam_right_wrist'];
+
+/** Joints of one arm of either robot; its gripper stands behind them. */
+const JOINTS = 6;
+
+/** The recorders differ in nothing but names: AgileX's are told by a folder. */
+const AGILEX = /agilex|cobot|piper/i;
+/** Strokes of Piper's grippers, m. */
+const STROKES = [0.07, 0.1];
 
 export default {
   name: 'aloha',
@@ -29,6 +41,12 @@ export default {
       // Between the fingertips already; x of the link points ahead, y across the fingers.
       eeFromTool: [0, 0, 1, 0, 0, 1, 0, 0, -1, 0, 0, 0, 0, 0, 0, 1],
     },
+    cobot_magic: {
+      arms: 2,
+      hz: 50,
+      eeOrigin: 'link 6 by forward kinematics of the published Piper parameters, each arm in its own base',
+      eeFromTool: null,
+    },
   },
   cameras: [
     ...['cam_high', 'top', 'cam_low', 'angle', 'front_close', 'vis'].map(scene),
@@ -40,7 +58,7 @@ export default {
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'none',
   impossible:
-    'camera-frame actions (only --reference base, each arm in its own base frame); recorders that gave RGB to OpenCV have R and B exchanged, which no file says',
+    'camera-frame actions (only --reference base, each arm in its own base frame); a recorder of AgileX (Piper arms, R and B exchanged) is told by `agilex`, `cobot` or `piper` in the path, for no file says it',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;
@@ -51,7 +69,7 @@ function identity(record: FilesRecord): EpisodeIdentity {
   return {
     id,
     sourceId: record.path,
-    robot: 'aloha',
+    robot: AGILEX.test(record.path) ? 'cobot_magic' : 'aloha',
     success: null,
     // The format has no language; the folder that a recorder makes is named by the task.
     instructions: task === '' ? [] : [task],
@@ -65,14 +83,16 @@ function data(record: FilesRecord): SourceData {
   const steps = qpos.length / 14;
   const column = (values: Float64Array, at: number): Float64Array =>
     Float64Array.from({ length: steps }, (_, i) => values[14 * i + at]!);
+  const agilex = AGILEX.test(record.path);
   const arm = (first: number): SourceArm => {
-    const joints = new Float64Array(steps * VIPERX_JOINTS);
-    for (let i = 0; i < steps; i++)
-      joints.set(qpos.subarray(14 * i + first, 14 * i + first + VIPERX_JOINTS), i * VIPERX_JOINTS);
+    const joints = new Float64Array(steps * JOINTS);
+    for (let i = 0; i < steps; i++) joints.set(qpos.subarray(14 * i + first, 14 * i + first + JOINTS), i * JOINTS);
+    const [measured, commanded] = [column(qpos, first + JOINTS), column(action, first + JOINTS)];
+    const scale = agilex ? 1 / strokeOf(measured, commanded) : 1;
     return {
-      pose: viperxSeries(joints, 'observations/qpos'),
-      opennessMeasured: column(qpos, first + VIPERX_JOINTS),
-      opennessCommanded: column(action, first + VIPERX_JOINTS),
+      pose: (agilex ? piperSeries : viperxSeries)(joints, 'observations/qpos'),
+      opennessMeasured: measured.map((x) => x * scale),
+      opennessCommanded: commanded.map((x) => x * scale),
     };
   };
   const stored = file.keys('observations/images');
@@ -83,7 +103,17 @@ function data(record: FilesRecord): SourceData {
     cameras: stored.map((name): SourceCamera => {
       const row = RECORDER.filter((one) => stored.includes(one)).indexOf(name);
       const own = lengths && row >= 0 ? { lengths: lengths.subarray(row * steps, (row + 1) * steps) } : {};
-      return { name, ...file.images(`observations/images/${name}`, own) };
+      const path = `observations/images/${name}`;
+      // AgileX's recorder hands RGB to OpenCV's encoder, which takes it for BGR; raw frames are as they are.
+      const bgr = agilex && file.shape(path).length < 3;
+      return { name, ...file.images(path, own), appearance: { bgr } };
     }),
   };
+}
+
+/** The gripper's value at fully open: 1 where it is normalised already, else the stroke in metres that the values fit. */
+function strokeOf(...values: Float64Array[]): number {
+  const most = Math.max(...values.map((column) => column.reduce((a, b) => Math.max(a, b), 0)));
+  // Readings overshoot by a few percent.
+  return STROKES.find((stroke) => most <= stroke * 1.05) ?? 1;
 }

@@ -53,10 +53,8 @@ describe('what can be ingested', () => {
     expect(stdout).toMatch(/^bridge {2}BridgeData/m);
     expect(stdout).toMatch(/^droid {2}DROID.*rlds, licence CC BY 4\.0/m);
     const { value } = await prepJson<{ name: string; cameras: unknown[] }[]>('datasets');
-    expect(value.map(({ name, cameras }) => [name, cameras.length])).toEqual([
-      ['bridge', 4],
-      ['droid', 3],
-    ]);
+    expect(value.map(({ name }) => name)).toEqual(expect.arrayContaining(['agibot', 'droid_raw', 'fractal']));
+    expect(value.find(({ name }) => name === 'droid')?.cameras).toHaveLength(3);
   });
 
   it('inspect', async () => {

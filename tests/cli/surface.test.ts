@@ -63,7 +63,11 @@ describe('wrong usage exits 2 with a sentence', () => {
     [ingest('--frob'), /unknown option '--frob'/],
     [
       ['ingest', 'droyd', '--root', RELEASE, '--store', '/nowhere/store'],
-      /unknown-dataset .*expected one of bridge, droid, or a file/,
+      /unknown-dataset .*found droyd; .*did you mean droid, droid_lerobot, droid_raw\?/,
+    ],
+    [
+      ['ingest', './nowhere.ts', '--root', RELEASE, '--store', '/nowhere/store'],
+      /unknown-dataset .*nowhere\.ts, which does not exist; check the path/,
     ],
     [ingest('--dt', 'fast'), /bad-option \(field --dt\): expected seconds, such as 0\.1 or 1\/15, found "fast"/],
     [ingest('--dt', '-1'), /bad-option \(field --dt\)/],
@@ -109,7 +113,10 @@ describe('faults exit 1 with a sentence', () => {
       ['ingest', 'droid', '--root', '/nowhere', '--store', store],
       /^prep: source-missing .*expected a folder.*check --root/,
     ],
-    [['ingest', 'bridge', '--root', RELEASE, '--store', store], /^prep: bad-dataset-info .*found droid_101/],
+    [
+      ['ingest', 'bridge', '--root', RELEASE, '--store', store],
+      /^prep: source-missing .*found bad-dataset-info .*expected a container named bridge_dataset.*found droid_101/,
+    ],
     [
       ['ingest', 'droid', '--root', RELEASE, '--store', store, '--calibration', RELEASE],
       /^prep: missing-calibration .*KarlP/,
@@ -132,6 +139,6 @@ describe('faults exit 1 with a sentence', () => {
       store,
     );
     expect([code, value.error.code]).toEqual([2, 'unknown-dataset']);
-    expect(value.message).toContain('bridge, droid');
+    expect(value.message).toContain('did you mean droid, ');
   });
 });
