@@ -15,6 +15,7 @@ export function addDataCommands(program: Command, set: SetCode): void {
     .command('datasets')
     .description('what can be ingested, with cameras, arms and where calibration comes from')
     .option('--json', 'machine-readable output')
+    .option('--markdown', 'as the table of the README', false)
     .action(async (options) => set(await (await import('./datasets.ts')).datasets(options)));
   program
     .command('inspect')
