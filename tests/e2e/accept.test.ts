@@ -87,7 +87,8 @@ const SOURCES: readonly (readonly [string, string, string | null, ...string[]])[
 ];
 const pythonWithVideo = pythonWith('lance', 'numpy', 'scipy', 'PIL', 'av', 'pyarrow');
 
-describe.each(SOURCES)('%s of %s', (dataset, root, truth, ...words) => {
+const sources = SOURCES.map(([dataset, root, truth, ...words]) => ({ dataset, root, truth, words }));
+describe.each(sources)('$dataset of $root', ({ dataset, root, truth, words }) => {
   const absent = missing(sharedPath(root), program('check_sources.py'));
   const lacking = absent ?? (pythonWithVideo ? undefined : 'no Python with av and pyarrow');
   it.skipIf(lacking)(named(`${words.join(' ')}: 0 problems`, lacking), { timeout: 240_000 }, async () => {
