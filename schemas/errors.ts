@@ -78,6 +78,12 @@ export const CODES = [
   'failure-budget',
   'interrupted',
   'nothing-kept',
+  // plans and training shards
+  'bad-mixture',
+  'unlike-datasets',
+  'nothing-eligible',
+  'unknown-plan',
+  'stale-shard',
 ] as const;
 export type Code = (typeof CODES)[number];
 

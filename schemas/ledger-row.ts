@@ -6,7 +6,9 @@ const PRIMARY_KEY = new Map([['lance-schema:unenforced-primary-key', 'true']]);
 
 const required = (name: string, type: DataType): Field => new arrow.Field(name, type, false);
 const nullable = (name: string, type: DataType): Field => new arrow.Field(name, type, true);
-const key = (name: string): Field => new arrow.Field(name, new arrow.Utf8(), false, PRIMARY_KEY);
+/** A text column on which insert-only merges exclude each other. */
+export const primaryKey = (name: string): Field => new arrow.Field(name, new arrow.Utf8(), false, PRIMARY_KEY);
+const key = primaryKey;
 const text = (name: string): Field => required(name, new arrow.Utf8());
 const list = (name: string, type: DataType): Field => required(name, new arrow.List(required('item', type)));
 
