@@ -1,5 +1,5 @@
 /** Definitions of the commands that turn rows into training order. Only words here; the work is imported on use. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 type SetCode = (code: number) => void;
 
@@ -40,6 +40,40 @@ export function addPlanCommands(program: Command, set: SetCode): void {
     .description('forget a plan; its training shards go with the next gc')
     .option('--json', 'machine-readable output')
     .action(async (store, id, options) => set(await (await import('./plan.ts')).planDrop(store, id, options)));
+}
+
+export function addShardCommands(program: Command, set: SetCode): void {
+  program
+    .command('shard')
+    .argument('<store>', 'the store')
+    .description('copy the rows of a plan, in draw order, into tables that any Lance reader scans')
+    .requiredOption('--plan <id>', 'id of a plan')
+    .option('--size <draws>', 'draws per shard (default 61440)')
+    .option('--shard <i/n>', 'take part i of n: n processes make the shards together')
+    .option('--range <from:to>', 'only shards within these draws')
+    .option('--replace', 'make stale shards again', false)
+    .option('--json', 'machine-readable output')
+    .addHelpText('after', '\nExample:\n  prep shard ./store --plan 6ad53b025b85\n')
+    .action(async (store, options) => set(await (await import('./shard.ts')).shard(store, options)));
+  program
+    .command('read')
+    .argument('<store>', 'the store')
+    .description('stream batches of a plan as a trainer would, and say how fast and what was in them')
+    .requiredOption('--plan <id>', 'id of a plan')
+    .option('--batch <n>', 'global batch', '256')
+    .option('--rank <r>', 'this rank', '0')
+    .option('--world <n>', 'ranks; must divide the batch', '1')
+    .option('--start <step>', 'global batches that were seen before', '0')
+    .option('--batches <n>', 'stop after so many')
+    .addOption(new Option('--from <what>', 'default: shards if all are there').choices(['shards', 'plan']))
+    .option('--no-images', 'leave the pictures out')
+    .option('--report', 'shares, repeats and episode diversity of the batches', false)
+    .option('--json', 'machine-readable output')
+    .addHelpText(
+      'after',
+      '\nExample:\n  prep read ./store --plan 6ad53b025b85 --batch 256 --start 1000 --batches 10 --report\n',
+    )
+    .action(async (store, options) => set(await (await import('./shard.ts')).read(store, options)));
 }
 
 const EXAMPLES = `

@@ -1,19 +1,9 @@
 /** Which datasets may stand in one mixture: what is refused, what is made alike, what is warned of. */
-import { ROLES, type Role } from '../../schemas/episode.ts';
+import { ROLES } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import type { Mixture } from '../../schemas/mixture.ts';
 import type { PrepMetadata } from '../../schemas/row.ts';
-
-/** What every row of the plan is made alike to. */
-export interface Harmony {
-  readonly arms: number;
-  readonly roles: readonly Role[];
-  readonly steps: number;
-  readonly dt: number;
-  readonly reference: 'third' | 'wrist' | 'base';
-  readonly tool: 'native' | 'canonical';
-  readonly rot6d: 'rows' | 'columns';
-}
+import type { Harmony } from '../../transforms/harmonise.ts';
 
 export interface Compatibility {
   readonly harmony: Harmony;
