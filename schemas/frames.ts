@@ -57,7 +57,7 @@ export interface VideoBatch {
   readonly width: number;
   readonly height: number;
   readonly packets: readonly VideoPacket[];
-  /** Ranks, ascending: one frame out for each. */
+  /** Ranks, ascending, one may be there twice: one frame out for each. */
   readonly wanted: readonly number[];
 }
 

@@ -1,5 +1,6 @@
 /** Episodes as the formats hand them to dataset files: bytes become named fields here, without meaning. Interfaces only. */
 import type { SourcePictures } from './frames.ts';
+import type { PyValue } from './python-data.ts';
 
 /** One episode of an RLDS container: a tf.Example whose keys are feature paths; `steps/…` hold the values of all steps. */
 export interface RldsRecord {
@@ -121,12 +122,14 @@ export interface FilesRecord {
   text(companion: string): string;
   json(companion: string): unknown;
   bytes(companion: string): Uint8Array;
+  /** A companion `.npy`: an array, or the object that was pickled into it, as data. @throws PrepError `bad-pickle`, `missing-field` */
+  npy(companion: string): PyValue;
   /** The anchor (or a companion) as HDF5; for an episode within the anchor file, its own group. */
   hdf5(companion?: string): Hdf5Group;
   /** The root group of the anchor, whatever episode this is. */
   hdf5Root(): Hdf5Group;
-  /** Frames of a companion video by index: all, or the first `count`. */
-  video(companion: string, count?: number): SourcePictures;
+  /** Frames of a companion video by index: all, the first `count`, or those listed (ascending; one may be listed again). */
+  video(companion: string, which?: number | readonly number[]): SourcePictures;
 }
 
 export type SourceRecord = RldsRecord | LerobotRecord | FilesRecord;

@@ -26,6 +26,7 @@ const FILES: Readonly<Record<string, readonly Load[]>> = {
   interndata_m1: [() => import('./datasets/interndata_m1.ts')],
   libero: [() => import('./datasets/libero.ts')],
   maniskill: [() => import('./datasets/maniskill.ts')],
+  rh20t: [() => import('./datasets/rh20t.ts')],
   robomimic: [() => import('./datasets/robomimic.ts')],
   robomind: [() => import('./datasets/robomind.ts')],
   robotwin: [() => import('./datasets/robotwin.ts')],

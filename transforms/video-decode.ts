@@ -93,17 +93,17 @@ function* wantedFrames(batch: VideoBatch, tools: Tools): Generator<Frame> {
       const rank = Number(frame.pts);
       if (rank < wanted[next]!) continue;
       if (rank > wanted[next]!) throw missing(wanted[next]!, `frame ${rank} in its place`);
-      yield sound(frame, batch, rank);
-      next++;
+      sound(frame, batch, rank);
+      for (; wanted[next] === rank; next++) yield frame;
     }
   }
   if (next < wanted.length) throw missing(wanted[next]!, 'none from the decoder');
 }
 
-function sound(frame: Frame, { width, height }: VideoBatch, rank: number): Frame {
+function sound(frame: Frame, { width, height }: VideoBatch, rank: number): void {
   if (frame.decodeErrorFlags !== 0 || (frame.flags & av.AV_FRAME_FLAG_CORRUPT) !== 0)
     throw bad(`frame ${rank} without damage`, 'one that the decoder had to patch');
-  if (frame.width === width && frame.height === height) return frame;
+  if (frame.width === width && frame.height === height) return;
   throw new PrepError({
     code: 'image-size',
     expected: `${width}x${height}, as the file says`,

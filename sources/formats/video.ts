@@ -15,6 +15,8 @@ export interface Video {
   readonly seconds: Float64Array;
   /** Frames `from` … `from + count` − 1 in presentation order; nothing is read before it is pulled. @throws PrepError `bad-video` where there are fewer */
   stream(from: number, count: number): FrameStream;
+  /** Frames by index, ascending; one that is listed again is given again. @throws PrepError `bad-video` */
+  pick(shown: readonly number[]): FrameStream;
   /** Adds the coded bytes of these frames (and of what they are predicted from) to a hash. */
   digest(hash: Hash, from: number, count: number): Promise<void>;
   /** Bytes of the coded frames themselves. */
@@ -48,12 +50,23 @@ export async function openVideo(file: ByteFile): Promise<Video> {
     seconds: index.seconds,
     stream(from, count) {
       within(from, count);
-      return { kind: 'stream', count, batches: () => batches(index, { file, read, from, count }) };
+      const shown = Array.from({ length: count }, (_, i) => from + i);
+      return { kind: 'stream', count, batches: () => batches(index, shown, { file, read }) };
+    },
+    pick(shown) {
+      const [first = 0, last = -1] = [shown[0], shown.at(-1)];
+      within(first, last - first + 1);
+      if (shown.some((rank, i) => i > 0 && rank < shown[i - 1]!))
+        throw new Error('frames are picked in ascending order');
+      return { kind: 'stream', count: shown.length, batches: () => batches(index, shown, { file, read }) };
     },
     async digest(hash, from, count) {
       within(from, count);
       hash.update(index.extradata);
-      for (const range of ranges(index, from, count))
+      for (const range of ranges(
+        index,
+        Array.from({ length: count }, (_, i) => from + i),
+      ))
         hash.update(new Uint8Array((await packetsOf(index, range, { file, read })).buffer));
     },
     bytes(from, count) {
@@ -76,21 +89,18 @@ interface Range {
   readonly wanted: number[];
 }
 
-async function* batches(
-  index: VideoIndex,
-  { from, count, ...source }: Source & { from: number; count: number },
-): AsyncGenerator<VideoBatch> {
+async function* batches(index: VideoIndex, shown: readonly number[], source: Source): AsyncGenerator<VideoBatch> {
   const { codec, extradata, width, height } = index;
-  for (const range of ranges(index, from, count)) {
+  for (const range of ranges(index, shown)) {
     const { buffer, packets } = await packetsOf(index, range, source);
     yield { kind: 'video', buffer, codec, extradata, width, height, packets, wanted: range.wanted };
   }
 }
 
 /** Consecutive ranges that each start at a key frame. A cut lies only before a frame that starts from a later key frame. */
-function* ranges(index: VideoIndex, from: number, count: number): Generator<Range> {
+function* ranges(index: VideoIndex, shown: Iterable<number>): Generator<Range> {
   let current: { first: number; last: number; bytes: number; wanted: number[] } | null = null;
-  for (let rank = from; rank < from + count; rank++) {
+  for (const rank of shown) {
     const sample = index.sampleOf[rank]!;
     const start = startOf(index, rank);
     if (current && start > current.first && (current.bytes > BATCH_BYTES || current.wanted.length >= BATCH_FRAMES)) {

@@ -1,9 +1,11 @@
 /** One episode of a folder of files: the anchor and its companions, opened as what they are when they are asked for. */
 import { PrepError } from '../../../schemas/errors.ts';
 import type { SourcePictures } from '../../../schemas/frames.ts';
+import type { PyValue } from '../../../schemas/python-data.ts';
 import type { FilesRecord, Hdf5Group } from '../../../schemas/records.ts';
 import type { Companions } from '../../../schemas/spec.ts';
 import type { Hdf5File } from '../hdf5/file.ts';
+import { readNpy } from '../npy.ts';
 import type { Video } from '../video.ts';
 
 /** A companion as far as it must be opened before the record is handed over. */
@@ -51,12 +53,15 @@ export function filesRecord(parts: FilesParts): FilesRecord {
       }
     },
     bytes: (name) => companion(name, 'bytes').bytes,
+    npy: (name) => unpickled(companion(name, 'bytes').bytes, companions.get(name)!.path),
     hdf5: (name) =>
       name === undefined ? (inside === '' ? root() : root().group(inside)) : companion(name, 'hdf5').file.root,
     hdf5Root: root,
-    video(name, count): SourcePictures {
+    video(name, which): SourcePictures {
       const { video } = companion(name, 'video');
-      return { width: video.width, height: video.height, frames: video.stream(0, count ?? video.frames) };
+      const listed = typeof which === 'object';
+      const frames = listed ? video.pick(which) : video.stream(0, which ?? video.frames);
+      return { width: video.width, height: video.height, frames };
     },
   };
 }
@@ -67,6 +72,11 @@ const known = new WeakMap<Uint8Array, unknown>();
 function parsed(bytes: Uint8Array): unknown {
   if (!known.has(bytes)) known.set(bytes, JSON.parse(new TextDecoder().decode(bytes)));
   return known.get(bytes);
+}
+
+function unpickled(bytes: Uint8Array, file: string): PyValue {
+  if (!known.has(bytes)) known.set(bytes, readNpy(bytes, { file }));
+  return known.get(bytes) as PyValue;
 }
 
 function fail(error: PrepError): never {
