@@ -148,7 +148,8 @@ function data(record: FilesRecord): SourceData {
   if (calib_quality === 0) notes.push('the publisher says that some cameras are not calibrated');
   return {
     steps: steps.length,
-    time: Float64Array.from(steps, (t) => t / 1000),
+    // From the first step on: seconds since 1970 have no room for microseconds.
+    time: Float64Array.from(steps, (t) => (t - steps[0]!) / 1000),
     arms: [
       {
         pose: posesAt(poses, steps, { gap: POSE_GAP, field: 'transformed/tcp_base' }),
