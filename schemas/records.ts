@@ -128,7 +128,9 @@ export interface FilesRecord {
   hdf5(companion?: string): Hdf5Group;
   /** The root group of the anchor, whatever episode this is. */
   hdf5Root(): Hdf5Group;
-  /** Frames of a companion video by index: all, the first `count`, or those listed (ascending; one may be listed again). */
+  /** Sorted names of the pictures where the companion is a folder (a path that ends in `/`); null where it is a file. */
+  names(companion: string): readonly string[] | null;
+  /** Frames of a companion video or folder of pictures by index: all, the first `count`, or those listed (ascending; one may be listed again). */
   video(companion: string, which?: number | readonly number[]): SourcePictures;
 }
 

@@ -63,7 +63,10 @@ export interface LerobotLayout {
   readonly bytes?: readonly string[];
 }
 
-/** Names of companion files → candidate paths relative to the root, the first that exists counts. */
+/**
+ * Names of companion files → candidate paths relative to the root, the first that exists counts. A path that ends in `/` is a
+ * folder of pictures, one per frame.
+ */
 export type Companions = Readonly<Record<string, readonly string[]>>;
 
 /** Folders of files: every file that `anchor` matches is an episode, or holds several. */

@@ -42,7 +42,7 @@ const ROBOT: RobotSpec = { arms: 1, hz: 10, eeOrigin: 'aligned TCP of transforme
 export default {
   name: 'rh20t',
   version: 1,
-  title: 'RH20T (as published, with color.mp4)',
+  title: 'RH20T (videos as published, or extracted pictures)',
   licence: 'CC BY-SA 4.0 or CC BY-NC 4.0, by part',
   format: 'files',
   // Human demonstrations (`…_human`) have no robot.
@@ -84,7 +84,8 @@ function companions(anchor: string): Companions {
   const camera = (serial: string): [string, string[]][] => {
     const file = (name: string): string[] => ['', 'color/'].map((one) => `${folder}${nameOf(serial)}/${one}${name}`);
     return [
-      [nameOf(serial), file('color.mp4')],
+      // Both readings of the release: videos, and the pictures that the publisher's extract.py makes of them.
+      [nameOf(serial), [...file('color.mp4'), `${folder}${nameOf(serial)}/color/`]],
       [stamps(serial), file('timestamps.npy')],
     ];
   };

@@ -27,14 +27,14 @@ interface View {
 
 export function viewsOf(record: FilesRecord, config: Rh20tConfig, notes: string[]): View[] {
   const views = serialsOf(config).flatMap((serial): View[] => {
-    if (!record.has(nameOf(serial)) || !record.has(stamps(serial))) return [];
+    if (!record.has(nameOf(serial))) return [];
     const time = stampsOf(record, serial);
     const frames = framesOf(record.video(nameOf(serial)).frames);
     const out = (why: string): View[] => {
       notes.push(`${nameOf(serial)} is left out: ${why}`);
       return [];
     };
-    if (time === undefined) return out('its timestamps.npy holds no list of colour frames');
+    if (time === undefined) return out('no timestamps.npy with a list of colour frames');
     if (Math.abs(time.length - frames) > FEW_FRAMES) return out(`${frames} frames for ${time.length} time stamps`);
     const count = Math.min(time.length, frames);
     if (time.length !== frames) notes.push(`${nameOf(serial)}: ${frames} frames, ${time.length} time stamps`);
@@ -50,8 +50,11 @@ export function viewsOf(record: FilesRecord, config: Rh20tConfig, notes: string[
   });
 }
 
-/** `{color: [ms, …], depth: […]}`; some copies hold the list alone. */
+/** Pictures are named by their time; beside a video lies `{color: [ms, …], depth: […]}` (in some copies the list alone). */
 function stampsOf(record: FilesRecord, serial: string): Float64Array | undefined {
+  const names = record.names(nameOf(serial))?.map((name) => /^(\d{13})\.\w+$/.exec(name)?.[1]);
+  if (names) return names.every((one) => one !== undefined) ? Float64Array.from(names, Number) : undefined;
+  if (!record.has(stamps(serial))) return undefined;
   const value = record.npy(stamps(serial));
   const time = numbersOf(
     isDict(value) ? value.get('color') : Array.isArray(value) || isNdArray(value) ? value : undefined,

@@ -4,6 +4,7 @@ import { stage } from '../../stage.ts';
 import { openAt } from '../../tree.ts';
 import { type Hdf5File, openHdf5 } from '../hdf5/file.ts';
 import { openVideo } from '../video.ts';
+import { openPictures, pictureFolders } from './pictures.ts';
 import type { Companion } from './record.ts';
 
 export interface OpenCompanion {
@@ -13,7 +14,10 @@ export interface OpenCompanion {
 }
 
 export interface CompanionFiles {
-  /** Null where none of the candidates is there. A name in the last part of a path may hold `*`. */
+  /**
+   * Null where none of the candidates is there. A name in the last part of a path may hold `*`; one that ends in `/` is a
+   * folder with pictures.
+   */
   open(candidates: readonly string[]): Promise<OpenCompanion | null>;
   hdf5(path: string): Promise<{ file: Hdf5File; release(): Promise<void> }>;
   close(): Promise<void>;
@@ -33,12 +37,22 @@ interface Slot {
 /** @param paths of all files below the root → bytes */
 export function companionFiles(root: ByteRoot, paths: ReadonlyMap<string, number>): CompanionFiles {
   const slots = new Map<string, Slot>();
+  let folders: ReadonlyMap<string, string[]> | undefined;
+  const pictures = (path: string): string[] | undefined => {
+    folders ??= pictureFolders(paths.keys());
+    return folders.get(path);
+  };
+  const there = (path: string): string | undefined =>
+    path.endsWith('/') ? (pictures(path) ? path : undefined) : matching(paths, path);
   const drop = async (path: string, slot: Slot): Promise<void> => {
     slots.delete(path);
     await slot.opened.then(({ close }) => close()).catch(() => undefined); // what did not open needs no closing
   };
   const lend = async (path: string): Promise<OpenCompanion> => {
-    const slot = slots.get(path) ?? { opened: opened(root, path, paths.get(path) ?? 0), users: 0 };
+    const slot = slots.get(path) ?? {
+      opened: path.endsWith('/') ? openedFolder(root, path, pictures(path)!) : opened(root, path, paths.get(path) ?? 0),
+      users: 0,
+    };
     slots.delete(path);
     slots.set(path, slot);
     slot.users++;
@@ -61,7 +75,7 @@ export function companionFiles(root: ByteRoot, paths: ReadonlyMap<string, number
   };
   return {
     async open(candidates) {
-      const found = candidates.map((one) => matching(paths, one)).find((path) => path !== undefined);
+      const found = candidates.map(there).find((path) => path !== undefined);
       return found === undefined ? null : lend(found);
     },
     async hdf5(path) {
@@ -83,6 +97,11 @@ function matching(paths: ReadonlyMap<string, number>, candidate: string): string
       path.startsWith(head) && path.endsWith(tail) && !path.slice(head.length, path.length - tail.length).includes('/'),
   );
   return found.sort()[0];
+}
+
+async function openedFolder(root: ByteRoot, path: string, names: readonly string[]) {
+  const value = { kind: 'pictures', path, pictures: await openPictures(root, path, names) } as const;
+  return { value, size: 0, close: async () => undefined };
 }
 
 async function opened(root: ByteRoot, path: string, size: number) {

@@ -119,7 +119,11 @@ async function episodeOf(
 
 /** Files that belong to this episode alone. */
 function ownPaths(path: string, { companions }: FilesParts, { shared = [] }: FilesLayout): string[] {
-  return [path, ...[...companions].filter(([name]) => !shared.includes(name)).map(([, one]) => one.path)];
+  const own = [...companions].filter(([name]) => !shared.includes(name)).map(([, one]) => one);
+  return [
+    path,
+    ...own.flatMap((one) => (one.kind === 'pictures' ? one.pictures.names.map((name) => one.path + name) : one.path)),
+  ];
 }
 
 async function hold<T extends { release(): Promise<void> }>(

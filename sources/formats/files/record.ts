@@ -7,12 +7,14 @@ import type { Companions } from '../../../schemas/spec.ts';
 import type { Hdf5File } from '../hdf5/file.ts';
 import { readNpy } from '../npy.ts';
 import type { Video } from '../video.ts';
+import type { PictureFolder } from './pictures.ts';
 
 /** A companion as far as it must be opened before the record is handed over. */
 export type Companion =
   | { readonly kind: 'bytes'; readonly path: string; readonly bytes: Uint8Array }
   | { readonly kind: 'hdf5'; readonly path: string; readonly file: Hdf5File }
-  | { readonly kind: 'video'; readonly path: string; readonly video: Video };
+  | { readonly kind: 'video'; readonly path: string; readonly video: Video }
+  | { readonly kind: 'pictures'; readonly path: string; readonly pictures: PictureFolder };
 
 export interface FilesParts {
   readonly path: string;
@@ -57,10 +59,19 @@ export function filesRecord(parts: FilesParts): FilesRecord {
     hdf5: (name) =>
       name === undefined ? (inside === '' ? root() : root().group(inside)) : companion(name, 'hdf5').file.root,
     hdf5Root: root,
+    names(name) {
+      const found = companions.get(name);
+      return found?.kind === 'pictures' ? found.pictures.names : null;
+    },
     video(name, which): SourcePictures {
+      const found = companions.get(name);
+      if (found?.kind === 'pictures') {
+        const { width, height, names, pick } = found.pictures;
+        const shown = typeof which === 'object' ? which : Array.from({ length: which ?? names.length }, (_, i) => i);
+        return { width, height, frames: pick(shown) };
+      }
       const { video } = companion(name, 'video');
-      const listed = typeof which === 'object';
-      const frames = listed ? video.pick(which) : video.stream(0, which ?? video.frames);
+      const frames = typeof which === 'object' ? video.pick(which) : video.stream(0, which ?? video.frames);
       return { width: video.width, height: video.height, frames };
     },
   };
