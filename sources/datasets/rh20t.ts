@@ -2,6 +2,9 @@
  * RH20T: seven robots, up to ten cameras each with a clock of its own. Facts: formats §7.6, read in rh20t/rh20t_api@aa31244.
  * Read are the values that the publisher aligned over all robots (`transformed/`): metres, quaternions with w first, one
  * base frame. The raw values of single robots beside the cameras are not read.
+ * Checked on made files alone. Not certain, for want of the publisher's word: that `gripper_command` too begins with
+ * millimetres (programs that used the data take it so), the serials of the fixed cameras, and how long the holes in a
+ * camera's frames are (one with a hole beyond FRAME_REACH is left out and named in the detail).
  */
 import { compose, invert, type Rigid } from '../../schemas/geometry.ts';
 import { poseFromSeries, seriesOf } from '../../schemas/pose-series.ts';

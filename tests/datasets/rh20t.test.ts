@@ -1,5 +1,5 @@
 /** A made RH20T release, ingested by the command line, against numbers that scipy made (fixtures/datasets/rh20t/make.py). */
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import jpegTurbo from '@julusian/jpeg-turbo';
@@ -44,7 +44,7 @@ const BITS = { image: 1, intrinsics: 2, rotation: 4, translation: 8 };
 const apart = (found: ArrayLike<number>, wanted: readonly number[]): number =>
   Math.max(...wanted.map((x, i) => Math.abs(x - found[i]!)));
 
-/** Roots with all scenes: the golden one names no camera, so that the best of each episode is its reference. */
+/** Some episodes are damaged on purpose: no budget for them. */
 const ingest = (root: string, store: string, ...words: string[]) =>
   prepJson<IngestSummary>(
     ...['ingest', 'rh20t', '--root', root, '--store', store, '--workers', '1', '--max-quarantine', '1'],
@@ -147,6 +147,19 @@ describe('what was noticed is told', () => {
 });
 
 describe('other layouts', () => {
+  it('another picture in the folder of a camera is another episode', async () => {
+    const root = freshFolder();
+    const name = 'task_0013_user_0010_scene_0002_cfg_0003';
+    for (const one of ['calib', name])
+      cpSync(join(HERE, 'release/RH20T_cfg3', one), join(root, one), { recursive: true });
+    const folder = join(root, name, 'cam_104122062295/color');
+    const [first, second] = readdirSync(folder).sort() as [string, string];
+    copyFileSync(join(folder, first), join(folder, second));
+    const store = freshFolder();
+    expect((await ingest(root, store)).value.episodes).toMatchObject({ kept: 1 });
+    const changed = (await stored(store, 'rh20t')).ledger.get(name)!.entry;
+    expect(changed.sourceDigest).not.toBe(found.ledger.get(name)!.entry.sourceDigest);
+  });
   it('one configuration as the root, scenes below action/, another calibration: found all the same', async () => {
     const root = join(freshFolder(), 'RH20T_cfg5');
     const name = 'task_0005_user_0010_scene_0002_cfg_0005';

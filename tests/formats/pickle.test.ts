@@ -159,21 +159,21 @@ describe('random damage', () => {
     const roll = dice(20_230_714);
     let [refused, read] = [0, 0];
     const started = performance.now();
-    for (let round = 0; round < 40_000; round++) {
+    for (let round = 0; round < 15_000; round++) {
       const bytes = all[roll(all.length)]!.slice();
       for (let flips = 1 + roll(4); flips > 0; flips--)
         bytes[roll(bytes.length)] = roll(3) === 0 ? bytes[roll(bytes.length)]! : roll(256);
       if (faultOf(() => run(bytes)) === null) read++;
       else refused++;
     }
-    expect(Math.min(refused, read)).toBeGreaterThan(1000);
+    expect(Math.min(refused, read)).toBeGreaterThan(500);
     expect(performance.now() - started).toBeLessThan(60_000);
   });
 
   it('opcodes at random', () => {
     const roll = dice(7);
     const likely = Buffer.from('()N]}abehqstK\x85\x86\x87\x88\x94', 'latin1');
-    for (let round = 0; round < 40_000; round++) {
+    for (let round = 0; round < 15_000; round++) {
       const body = Array.from({ length: roll(40) }, () => (roll(8) === 0 ? roll(256) : likely[roll(likely.length)]!));
       faultOf(() => readPickle(Uint8Array.from([0x80, 4, ...body, 0x2e])));
     }
