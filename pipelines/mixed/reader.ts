@@ -3,7 +3,7 @@ import type { RecordBatch } from '../../schemas/arrow.ts';
 import type { Role } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import { type MixedRows, mixedSchema } from '../../schemas/mixed-row.ts';
-import { readShards, scanShard, type ShardEntry } from '../../sinks/shards.ts';
+import { readShards, type ShardEntry, scanShard } from '../../sinks/shards.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
 import { openPlanRows, type PlanRows } from './plan-rows.ts';
 
@@ -110,12 +110,20 @@ async function usableShards(store: Store, rows: PlanRows, from: ReadOptions['fro
 }
 
 /** Rows of draws that lie in one or two shards, by their offsets. */
-async function shardRows(store: Store, rows: PlanRows, shards: readonly ShardEntry[], draws: readonly number[], images: boolean): Promise<MixedRows> {
+async function shardRows(
+  store: Store,
+  rows: PlanRows,
+  shards: readonly ShardEntry[],
+  draws: readonly number[],
+  images: boolean,
+): Promise<MixedRows> {
   const columns = mixedSchema(rows.shape, {}).fields.map(({ name }) => name);
   const wanted = images ? columns : columns.filter((name) => !/^image_(?!hash)/.test(name));
   const found: { batch: RecordBatch; at: number }[] = [];
   for (const entry of shards) {
-    const offsets = draws.filter((draw) => draw >= entry.start && draw < entry.start + entry.draws).map((draw) => draw - entry.start);
+    const offsets = draws
+      .filter((draw) => draw >= entry.start && draw < entry.start + entry.draws)
+      .map((draw) => draw - entry.start);
     if (offsets.length === 0) continue;
     for await (const batch of scanShard(store, entry, { offset: offsets[0]!, limit: offsets.length, columns: wanted }))
       for (let at = 0; at < batch.numRows; at++) found.push({ batch, at });
@@ -127,7 +135,8 @@ async function shardRows(store: Store, rows: PlanRows, shards: readonly ShardEnt
 function decodeMixed(found: readonly { batch: RecordBatch; at: number }[], roles: readonly Role[]): MixedRows {
   const each = <T>(name: string): T[] => found.map(({ batch, at }) => batch.getChild(name)!.get(at) as T);
   const texts = (name: string) => each<string>(name);
-  const lists = <T extends ArrayLike<number | bigint>>(name: string): T[] => each<{ toArray(): T }>(name).map((one) => one.toArray());
+  const lists = <T extends ArrayLike<number | bigint>>(name: string): T[] =>
+    each<{ toArray(): T }>(name).map((one) => one.toArray());
   const floats = (name: string): Float32Array => {
     const parts = lists<Float32Array>(name);
     const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));

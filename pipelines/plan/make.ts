@@ -68,8 +68,7 @@ async function planIn(store: Store, { mixture, draws, seed }: PlanOptions): Prom
     compatibility,
   };
   if ((await readSegments(store)).some((one) => one.segment.plan === plan)) return { ...result, made: false };
-  // Milliseconds and a random part: attempts of two processes must not share a number.
-  const number = BigInt(Date.now()) * 4096n + BigInt(Math.floor(Math.random() * 4096));
+  const number = domainAttempt();
   await writeDomains(
     store,
     plan,
@@ -87,6 +86,9 @@ async function planIn(store: Store, { mixture, draws, seed }: PlanOptions): Prom
   };
   return { ...result, made: await insertSegment(store, row) };
 }
+
+/** Milliseconds and a random part: attempts of two processes must not share a number. */
+export const domainAttempt = (): bigint => BigInt(Date.now()) * 4096n + BigInt(Math.floor(Math.random() * 4096));
 
 function firstSegment(
   plan: string,

@@ -75,8 +75,8 @@ export function planReport(
       const domain = domains.get(id);
       const counter = counters.get(id);
       if (!domain || !counter) continue;
-      for (let i = 0; i < counter.length; i++)
-        perEpisode[domain.notes[i]!] = perEpisode[domain.notes[i]!]! + counter[i]!;
+      // Ranges of episodes that are gone have no place in the entry's lists any more.
+      for (const [i, note] of domain.notes.entries()) if (note >= 0) perEpisode[note] = perEpisode[note]! + counter[i]!;
     }
     const periods = [...entry.hz].map((hz) => 1 / hz);
     return {
