@@ -29,10 +29,11 @@ export function addDataCommands(program: Command, set: SetCode): void {
 function addIngest(program: Command, set: SetCode): void {
   const command = program
     .command('ingest')
-    .argument('<dataset>', 'a name of `prep datasets`, or a file that exports a DatasetSpec')
+    .argument('<dataset>', 'a name of `prep datasets`, a mapping (.json), or a file that exports a DatasetSpec')
     .description('read a dataset as published and write its step rows, ledger and tracks to a store')
     .requiredOption('--root <path>', 'folder of the dataset as published')
     .requiredOption('--store <dir>', 'folder of the store (a Lance database)')
+    .option('--mapping <file>', 'for lerobot and hdf5: the file that says what the fields mean')
     .option('--as <name>', "name of the tables, if not the dataset's")
     .option('--calibration <dir>', 'side files, for droid: the JSON files of KarlP/droid')
     .option('--exclude <file>', 'ids to set aside, one per line, optionally a tab and the reason');
@@ -94,6 +95,7 @@ Examples:
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --shard $SLURM_ARRAY_TASK_ID/64
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --third2 other --reference wrist --as droid_wrist
   prep ingest bridge --root ./bridge_dataset/1.0.0 --store ./store --reference base
+  prep ingest lerobot --mapping ./mapping.json --root ./my_dataset --store ./store   your own; prep inspect --propose starts the mapping
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --dry-run --json
 
 Run it again after a stop of any kind: it goes on where it was. Exit codes: 0 done, 1 failed, 2 usage, 3 over the

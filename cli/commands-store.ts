@@ -19,7 +19,7 @@ export function addStoreCommands(program: Command, set: SetCode): void {
     .argument('<store>', 'folder of the store')
     .description('make every label again from the tracks, with other options; never opens a frame')
     .option('--dataset <name>', 'which dataset, if the store has several')
-    .option('--spec <file>', 'the dataset file, if it is your own')
+    .option('--spec <file>', 'the dataset file or mapping, if it is your own (not needed for new options)')
     .option('--calibration <dir>', 'new side files')
     .option('--json', 'machine-readable output');
   addLabelOptions(relabel)

@@ -1,6 +1,6 @@
 /** `prep datasets`: what can be ingested, from the dataset files themselves. */
 import { EXIT } from '../schemas/errors.ts';
-import { datasetNames, openDataset } from '../sources/index.ts';
+import { datasetNames, MAPPED, openDataset } from '../sources/index.ts';
 import { openOutput } from './print.ts';
 
 interface Listed {
@@ -20,17 +20,22 @@ interface Listed {
 }
 
 export async function datasets(words: { json?: boolean; markdown?: boolean }): Promise<number> {
-  const specs = (await Promise.all(datasetNames().map(openDataset))).flat();
+  const specs = (await Promise.all(datasetNames().map((name) => openDataset(name)))).flat();
   const listed: Listed[] = specs.map((spec) => ({
     name: spec.name,
     title: spec.title,
-    format: spec.format,
+    format: spec.format as string,
     licence: spec.licence,
     robots: Object.entries(spec.robots).map(([name, { arms, hz, eeOrigin }]) => ({ name, arms, hz, eeOrigin })),
     cameras: spec.cameras.map(({ name, mount, roles }) => ({ name, mount, roles })),
     calibration: spec.calibration,
     impossible: spec.impossible,
   }));
+  for (const [name, { title, format }] of Object.entries(MAPPED)) {
+    const impossible = 'what its mapping file (--mapping) does not say; `prep inspect PATH --propose` writes one to start from';
+    const calibration = 'as the mapping says';
+    listed.push({ name, title, format, licence: 'yours', robots: [], cameras: [], calibration, impossible });
+  }
   const text = words.markdown ? table(listed) : listed.map(paragraph).join('\n\n');
   openOutput(words.json ?? false).result(listed, text);
   return EXIT.done;
@@ -42,7 +47,7 @@ function paragraph({ name, title, format, licence, robots, cameras, calibration,
   return [
     `${name}  ${title}; ${format}, licence ${licence}`,
     ...robots.map((one) => `    robot ${one.name}: ${count(one.arms)}, ${one.hz} Hz, EE = ${one.eeOrigin}`),
-    `    cameras ${cameras.map((one) => `${one.name} (${one.mount})`).join(', ')}`,
+    ...(cameras.length > 0 ? [`    cameras ${cameras.map((one) => `${one.name} (${one.mount})`).join(', ')}`] : []),
     `    calibration: ${calibration}`,
     ...(impossible ? [`    not possible from these files alone: ${impossible}`] : []),
   ].join('\n');

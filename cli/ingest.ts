@@ -25,6 +25,7 @@ export interface IngestWords extends LabelWords, PixelWords {
   readonly root: string;
   readonly store: string;
   readonly as?: string;
+  readonly mapping?: string;
   readonly calibration?: string;
   readonly exclude?: string;
   readonly workers?: string;
@@ -42,6 +43,7 @@ export interface IngestWords extends LabelWords, PixelWords {
 export function requestOf(dataset: string, words: IngestWords): IngestRequest {
   return {
     dataset,
+    mapping: words.mapping,
     store: storeToMake(words.store),
     source: {
       root: words.root,
@@ -67,6 +69,7 @@ export async function ingest(dataset: string, words: IngestWords): Promise<numbe
   const out = openOutput(words.json ?? false);
   const open = await openIngest(requestOf(dataset, words));
   try {
+    warnOfDoubts(open);
     if (words.dryRun) {
       out.result(open.plan, planText(open.plan));
       return EXIT.done;
@@ -81,6 +84,15 @@ export async function ingest(dataset: string, words: IngestWords): Promise<numbe
   } finally {
     open.table.sideFiles?.close();
   }
+}
+
+/** On stderr, so that it is seen with `--json` too. */
+function warnOfDoubts({ spec, request }: OpenIngest): void {
+  const { doubts = [] } = spec;
+  if (doubts.length === 0) return;
+  const file = request.mapping ?? request.dataset;
+  const head = `${doubts.length} guesses are left in ${file}; check each and take it out of "guesses"`;
+  process.stderr.write(`prep: ${head}\n${doubts.map((one) => `  ${one}\n`).join('')}`);
 }
 
 export async function execute(open: OpenIngest, out: Output): Promise<IngestSummary> {
@@ -122,6 +134,11 @@ export function verdict(summary: IngestSummary, open: OpenIngest): { code: numbe
     };
   const done = summary.seen.kept + summary.seen.rejected + summary.seen.quarantined;
   if (done > 0 && summary.seen.kept === 0) {
+    if ((summary.reasons['no-pose'] ?? 0) === done)
+      return {
+        code: EXIT.failed,
+        advice: `nothing-kept: none of ${done} episodes has an end-effector pose, without which there is no action; see \`prep status ${request.store} --by reason\``,
+      };
     const uncalibrated = (summary.reasons['no-extrinsics'] ?? 0) > 0 || target.labels.reference !== 'base';
     const poses = open.spec.sideFiles ? 'give camera poses with --calibration DIR where they exist, or ' : '';
     return {

@@ -15,6 +15,8 @@ import { type Table, tableOf } from './table.ts';
 
 export interface IngestRequest {
   readonly dataset: string;
+  /** File that says what the fields of a plain dataset mean. */
+  readonly mapping?: string | undefined;
   readonly store: string;
   readonly source: {
     readonly root: string;
@@ -55,7 +57,7 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 /** @throws PrepError for everything that is wrong before the first record: options, missing shards, unknown container. */
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const { calibration, partial, exclude, access, root: uri } = request.source;
-  const layouts = await openDataset(request.dataset);
+  const layouts = await openDataset(request.dataset, request.mapping);
   const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
   if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
   const { spec, container } = await openSource(asked, uri, { partial, access });

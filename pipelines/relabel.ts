@@ -15,19 +15,19 @@ import { openLanceSink } from '../sinks/lance.ts';
 import { type DatasetReader, openDataset as openStored } from '../sinks/read.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { beginSwap, finishSwap, swapStore } from '../sinks/swap.ts';
-import { openLayout } from '../sources/index.ts';
+import { isBuiltIn, openLayout } from '../sources/index.ts';
 import { calibrate } from '../transforms/calibration.ts';
 import { outsideKeepRanges } from '../transforms/flags.ts';
 import { episodeFromTrack, storedCameras } from '../transforms/from-track.ts';
 import { factsOf, type Labelled, labelEpisode, type Prepared } from './episode.ts';
 import type { IngestControl } from './ingest.ts';
 import { stepColumns } from './pixels.ts';
-import { type Table, tableOf } from './table.ts';
+import { storedSpec, type Table, tableOf } from './table.ts';
 
 export interface RelabelRequest {
   readonly store: string;
   readonly dataset: string;
-  /** A user's own dataset file; a built-in dataset is found by the name in the table's metadata. */
+  /** A user's own dataset file or mapping; without it, a built-in dataset is found by name, any other in the table's metadata. */
   readonly spec?: string | undefined;
   readonly calibration?: string | undefined;
   /** What is to change; everything else stays as the table has it. */
@@ -52,7 +52,7 @@ export async function runRelabel(request: RelabelRequest, control: IngestControl
   const started = performance.now();
   await finishSwap(request.store, request.dataset);
   const reader = await openStored(request.store, request.dataset);
-  const spec = await openLayout(request.spec ?? reader.metadata.spec, reader.metadata.format);
+  const spec = await specFor(request, reader.metadata);
   const table = await relabelledTable(request, reader.metadata, spec);
   const changed = changes(reader.metadata.options.labels, table.labels);
   const done = (state: RelabelSummary['state'], counts: Counts): RelabelSummary => ({
@@ -84,6 +84,27 @@ export async function runRelabel(request: RelabelRequest, control: IngestControl
   }
 }
 
+/**
+ * What the table says of its dataset is all that labels need; a dataset file knows side files besides.
+ * @throws PrepError `fingerprint` where the file gives the fields another meaning than the one the tracks were made with
+ */
+async function specFor({ spec: file, dataset }: RelabelRequest, metadata: PrepMetadata): Promise<RelabelSpec> {
+  if (file === undefined && !isBuiltIn(metadata.spec)) return storedSpec(metadata);
+  const spec = await openLayout(file ?? metadata.spec, metadata.format);
+  if (file === undefined) return spec;
+  // A mapping that `prep ingest lerobot` used does not know the name it had there.
+  if (spec.version === metadata.spec_version) return file.endsWith('.json') ? { ...spec, name: metadata.spec } : spec;
+  throw new PrepError({
+    code: 'fingerprint',
+    at: { dataset, field: '--spec' },
+    expected: `version ${metadata.spec_version}, which the table was made with`,
+    found: `version ${spec.version} in ${file}`,
+    remedy: 'another meaning of the fields needs the source: prep ingest with `--as NAME` or `--replace`',
+  });
+}
+
+type RelabelSpec = Table['spec'] & Pick<AnySpec, 'sideFiles'>;
+
 interface Counts {
   readonly kept: number;
   readonly rows: number;
@@ -102,7 +123,7 @@ function openLock(request: RelabelRequest, metadata: PrepMetadata): Promise<Sink
   });
 }
 
-async function relabelledTable(request: RelabelRequest, metadata: PrepMetadata, spec: AnySpec): Promise<Table> {
+async function relabelledTable(request: RelabelRequest, metadata: PrepMetadata, spec: RelabelSpec): Promise<Table> {
   const { pixels, labels: current } = metadata.options;
   if (request.calibration !== undefined && !spec.sideFiles)
     throw new PrepError({

@@ -60,6 +60,31 @@ export function tableOf(
   return { name, spec, pixels, labels, fit: { mode: pixels.fit, size: IMAGE_SIZE }, roles, shape, sideFiles };
 }
 
+/** The dataset of a table from the table alone: enough to make its labels again from tracks. Mounts are not stored and not needed. */
+export function storedSpec({ spec, spec_version, format, robots, roles, gripper }: PrepMetadata): Table['spec'] {
+  const listed = Object.entries(roles) as [Role, readonly string[]][];
+  const names = [...new Set(listed.flatMap(([, cameras]) => cameras))];
+  return {
+    name: spec,
+    version: spec_version,
+    format,
+    clock: Object.values(robots)[0]!.clock,
+    gripper: { action: gripper.action, proprio: gripper.proprio },
+    robots: Object.fromEntries(
+      Object.entries(robots).map(([name, { arms, hz, ee_origin: eeOrigin, eeFromTool }]) => [
+        name,
+        { arms, hz, eeOrigin, eeFromTool },
+      ]),
+    ),
+    cameras: names.map((name) => {
+      const fills = listed.filter(([, cameras]) => cameras.includes(name)).map(([role]) => role);
+      const exterior = fills.includes('third') || fills.includes('third2');
+      const roles: Role[] = exterior ? ['third', 'third2'] : fills;
+      return { name, mount: 'fixed', roles, principalPoint: 'centre' };
+    }),
+  };
+}
+
 function metadataOf(
   spec: Table['spec'],
   table: Pick<Table, 'name' | 'pixels' | 'labels' | 'roles'> & { order: readonly Role[]; arms: number },

@@ -112,6 +112,8 @@ export interface Meaning<Source extends SourceRecord> {
   readonly calibration: string;
   /** Words for `prep datasets`: what cannot be had from this dataset alone, e.g. `camera-frame actions`; '' if nothing. */
   readonly impossible: string;
+  /** What is not known for certain and should be checked, repeated at every ingest: the guesses of a mapping. */
+  readonly doubts?: readonly string[];
   /** Who the episode is. Pure. @throws PrepError where the record cannot say. */
   identity(record: Source, place: EpisodePlace): EpisodeIdentity;
   /** What the record means. Pure. @throws PrepError for a record that contradicts itself. */

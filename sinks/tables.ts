@@ -75,13 +75,15 @@ export function compareShapes(shape: TableShape, stored: Schema, wanted: Schema)
   const what = [pixels && 'pixels', labels && 'labels', columns && !pixels && !labels && 'columns'].filter(Boolean);
   // Side files that were given before cannot be taken back by a relabel, and are most likely only forgotten.
   const forgotten = asked.calibration === 'release' && there.calibration !== asked.calibration;
+  // Another meaning of the fields cannot be had from tracks that the one before made.
+  const relabels = labels && !pixels && there.spec_version === asked.spec_version;
   const others = '`--as NAME` for a second table, `--replace` to start this one again';
   return new PrepError({
     code: 'fingerprint',
     at: { dataset: shape.dataset },
     expected: `the ${what.join(' and ')} of the table in the store`,
     found: differences(there, asked).join('; ') || 'options that the metadata does not list',
-    remedy: `${forgotten ? '`--calibration DIR` as before, ' : ''}${pixels || !labels ? '' : '`prep relabel` (no frame is opened), '}${others}`,
+    remedy: `${forgotten ? '`--calibration DIR` as before, ' : ''}${relabels ? '`prep relabel` (no frame is opened), ' : ''}${others}`,
   });
 }
 

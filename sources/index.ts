@@ -35,14 +35,31 @@ const FILES: Readonly<Record<string, readonly Load[]>> = {
 const DATASETS = new Map<string, readonly Load[]>(Object.entries(FILES));
 for (const [name, load] of TABLE) DATASETS.set(name, [...(DATASETS.get(name) ?? []), load]);
 
+/** Datasets of any robot in a plain format: what their fields mean, a mapping file says. */
+export const MAPPED = {
+  hdf5: { title: 'any HDF5 files', format: 'hdf5' },
+  lerobot: { title: 'any LeRobot dataset (v2.0, v2.1, v3.0)', format: 'lerobot' },
+} as const;
+const isMapped = (name: string): name is keyof typeof MAPPED => Object.hasOwn(MAPPED, name);
+
 export const datasetNames = (): string[] => [...DATASETS.keys()].sort();
 
 /**
  * The layouts of a dataset by name, or a user's own from a `.ts`/`.js` file whose default export is a `DatasetSpec`.
- * @throws PrepError `unknown-dataset` with the names that exist.
+ * @param mapping the file that says what the fields of `lerobot` and `hdf5` mean
+ * @throws PrepError `unknown-dataset` with the names that exist, `usage` where a mapping is due or out of place
  */
-export async function openDataset(name: string): Promise<AnySpec[]> {
-  if (/\.json$/.test(name) && existsSync(name)) return [await (await import('./mapping/spec.ts')).openMapping(name)];
+export async function openDataset(name: string, mapping?: string): Promise<AnySpec[]> {
+  if (isMapped(name)) return [await openMapped(name, mapping)];
+  if (mapping !== undefined)
+    throw new PrepError({
+      code: 'usage',
+      at: { dataset: name, field: '--mapping' },
+      expected: `a mapping only for ${Object.keys(MAPPED).join(', ')}`,
+      found: mapping,
+      remedy: `give the mapping alone: prep ingest ${mapping} …`,
+    });
+  if (/\.json$/.test(name) && existsSync(name)) return [await ownMapping(name)];
   const known = DATASETS.get(name);
   if (known) return Promise.all(known.map(async (load) => (await load()).default));
   if (/\.[cm]?[jt]s$/.test(name) && existsSync(name))
@@ -65,6 +82,34 @@ function similarTo(name: string): string {
   }
   return 'see `prep datasets`';
 }
+
+async function openMapped(name: keyof typeof MAPPED, mapping: string | undefined): Promise<AnySpec> {
+  if (mapping === undefined)
+    throw new PrepError({
+      code: 'usage',
+      at: { dataset: name },
+      expected: '--mapping FILE, which says what the fields mean',
+      found: 'none',
+      remedy: '`prep inspect PATH --propose --out mapping.json` writes one to start from',
+    });
+  const { openMapping } = await import('./mapping/spec.ts');
+  return openMapping(mapping, { name, format: MAPPED[name].format });
+}
+
+/** A mapping by itself: its name is the dataset's, so it must not be one that means something else. */
+async function ownMapping(file: string): Promise<AnySpec> {
+  const spec = await (await import('./mapping/spec.ts')).openMapping(file);
+  if (!DATASETS.has(spec.name)) return spec;
+  throw new PrepError({
+    code: 'bad-metadata',
+    at: { file, field: 'name' },
+    expected: 'a name that no dataset of `prep datasets` has',
+    found: spec.name,
+  });
+}
+
+/** True where `openDataset` finds the dataset by its name alone. */
+export const isBuiltIn = (name: string): boolean => DATASETS.has(name);
 
 /** The layout of a dataset whose container has this format. */
 export async function openLayout(name: string, format: AnySpec['format']): Promise<AnySpec> {

@@ -11,6 +11,7 @@ export interface FieldReader {
   /** `width` numbers for each step. @throws PrepError `field-shape` */
   perStep(ref: FieldRef, width: number): Float64Array;
   text(field: string): string;
+  /** Of the episode, else of the file. */
   attribute(name: string): string | number | undefined;
   images(field: string): SourcePictures;
 }
@@ -47,7 +48,8 @@ export function fieldReader(record: SourceRecord, timed: FieldRef): FieldReader 
         ? record.text(field)
         : ((record.format === 'lerobot' ? record : record.hdf5()).texts(field)[0] ?? ''),
     attribute(name) {
-      const value = record.format === 'files' ? record.hdf5().attribute(name) : undefined;
+      if (record.format !== 'files') return undefined;
+      const value = record.hdf5().attribute(name) ?? record.hdf5Root().attribute(name);
       return Array.isArray(value) ? value[0] : (value as string | number | undefined);
     },
     images: (field) => (record.format === 'files' ? record.hdf5().images(field) : record.images(field)),

@@ -6,14 +6,16 @@ import type { FieldRef, MappedPose } from './schema.ts';
 /** Numbers per rotation of each way to write one. */
 const ROTATION_WIDTH = { wxyz: 4, xyzw: 4, rotvec: 3 } as const;
 
-/** @param read gives `width` numbers per pose. */
+/** @param read gives `width` numbers per pose; `widthOf` says how many a field has. */
 export function mappedPose(
   { matrix, position, rotation, rotationKind = 'wxyz', angles, metresPerUnit }: MappedPose,
-  read: (ref: FieldRef, width: number) => Float64Array,
+  { read, widthOf }: { read(ref: FieldRef, width: number): Float64Array; widthOf(ref: FieldRef): number },
 ): PoseSeries {
   if (matrix !== undefined) {
-    const values = read(matrix, 16).map((x, i) => (TRANSLATION.has(i % 16) ? x * metresPerUnit : x));
-    return { kind: 'matrix', values, field: nameOf(matrix) };
+    // A 3×4 matrix lacks the last row: 0 0 0 1.
+    const width = widthOf(matrix) === 12 ? 12 : 16;
+    const values = read(matrix, width).map((x, i) => (TRANSLATION.has(i % width) ? x * metresPerUnit : x));
+    return { kind: width === 12 ? 'matrix34' : 'matrix', values, field: nameOf(matrix) };
   }
   const places = read(position!, 3);
   const width = rotationKind in ROTATION_WIDTH ? ROTATION_WIDTH[rotationKind as keyof typeof ROTATION_WIDTH] : 3;
@@ -28,5 +30,5 @@ export function mappedPose(
   return { kind, values, field: `${nameOf(position!)} + ${nameOf(rotation!)}` };
 }
 
-/** Places of the translation within a 4×4 row-major matrix. */
+/** Places of the translation within a row-major 4×4 or 3×4 matrix. */
 const TRANSLATION: ReadonlySet<number> = new Set([3, 7, 11]);

@@ -25,7 +25,7 @@ const ROTATIONS = [
 ] as const;
 
 const pose = {
-  /** 4×4 or 3×4 row-major; or position and rotation apart. */
+  /** 4×4 or 3×4, row-major; or position and rotation apart. */
   matrix: fieldSchema.optional(),
   position: fieldSchema.optional(),
   rotation: fieldSchema.optional(),
@@ -53,6 +53,12 @@ const opennessSchema = z
   .strictObject({ field: fieldSchema, open: z.number(), closed: z.number() })
   .refine(({ open, closed }) => open !== closed, 'open and closed are the same value');
 
+const armSchema = z.strictObject({
+  pose: poseSchema.optional(),
+  openness: opennessSchema.optional(),
+  command: opennessSchema.optional(),
+});
+
 const cameraSchema = z.strictObject({
   name: z.string().min(1),
   /** Feature, dataset or feature path that holds the frames. */
@@ -68,11 +74,27 @@ const cameraSchema = z.strictObject({
   intrinsics: fieldSchema.optional(),
 });
 
+const guessSchema = z.strictObject({
+  /** Where in this file, e.g. `arms.0.openness.open`. */
+  key: z.string().min(1),
+  /** What was put there. */
+  value: z.unknown().optional(),
+  why: z.string(),
+  /** How to find out. */
+  check: z.string(),
+});
+
 export const mappingSchema = z.strictObject({
   $schema: z.string().optional(),
+  /** What `prep inspect --propose` could not know. Take an entry out when it is checked; each ingest repeats the rest. */
+  guesses: z.array(guessSchema).default([]),
   /** `hdf5`: files with datasets; `lerobot`; `rlds`. */
   format: z.enum(['hdf5', 'lerobot', 'rlds']),
-  name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/i, 'letters, digits and _, starting with a letter'),
+  /** Of the dataset and its tables; `prep ingest lerobot` and `prep ingest hdf5` use their own. */
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,63}$/i, 'letters, digits and _, starting with a letter')
+    .optional(),
   title: z.string().default(''),
   licence: z.string().default('not stated'),
   /** hdf5: which files, as a path pattern with `*` and `**`. */
@@ -93,11 +115,11 @@ export const mappingSchema = z.strictObject({
       eeFromTool: z.array(z.number()).length(16).nullable().default(null),
     })
     .prefault({}),
-  /** Slot order: the only or right arm, then the left. */
-  arms: z
-    .array(z.strictObject({ pose: poseSchema, openness: opennessSchema, command: opennessSchema.optional() }))
-    .min(1)
-    .max(2),
+  /**
+   * Slot order: the only or right arm, then the left. A dataset without an end-effector pose (joints only) has arms
+   * without `pose`: its episodes are recorded as `rejected: no-pose`. Without `openness`: `no-openness`.
+   */
+  arms: z.array(armSchema).min(1).max(2),
   cameras: z.array(cameraSchema).min(1),
   /** A field or attribute with the text, or the text itself; a LeRobot dataset has its tasks. */
   instruction: z
@@ -111,6 +133,8 @@ export const mappingSchema = z.strictObject({
   calibration: z.string().optional(),
 });
 export type Mapping = z.infer<typeof mappingSchema>;
+export type MappedArm = z.infer<typeof armSchema>;
+export type Guess = z.infer<typeof guessSchema>;
 export type FieldRef = z.infer<typeof fieldSchema>;
 export type MappedPose = z.infer<typeof poseSchema>;
 export type MappedCamera = z.infer<typeof cameraSchema>;

@@ -1,4 +1,5 @@
 /** A mapping file → the same `DatasetSpec` that a dataset file of code is. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { PrepError } from '../../schemas/errors.ts';
@@ -7,6 +8,7 @@ import type {
   EpisodeIdentity,
   PublishedIntrinsics,
   PublishedPose,
+  SourceArm,
   SourceCamera,
   SourceData,
 } from '../../schemas/source.ts';
@@ -17,6 +19,8 @@ import { mappedPose } from './poses.ts';
 import {
   type CalibrationFile,
   calibrationSchema,
+  type Guess,
+  type MappedArm,
   type MappedCamera,
   type MappedOpenness,
   type Mapping,
@@ -24,9 +28,22 @@ import {
   parsedAs,
 } from './schema.ts';
 
-/** @throws PrepError `bad-metadata` naming the file and the key, `source-missing` */
-export async function openMapping(file: string): Promise<AnySpec> {
+/**
+ * @param as name of the dataset, if not the mapping's own, and the format that it must have
+ * @throws PrepError `bad-metadata` naming the file and the key, `source-missing`
+ */
+export async function openMapping(
+  file: string,
+  as?: { readonly name: string; readonly format: Mapping['format'] },
+): Promise<AnySpec> {
   const mapping = parsedAs(mappingSchema, await read(file), { file: basename(file) });
+  if (as && mapping.format !== as.format)
+    throw new PrepError({
+      code: 'bad-metadata',
+      at: { file: basename(file), field: 'format' },
+      expected: as.format,
+      found: mapping.format,
+    });
   const beside = mapping.calibration === undefined ? null : join(dirname(file), mapping.calibration);
   const calibration = beside ? parsedAs(calibrationSchema, await read(beside), { file: basename(beside) }) : null;
   const unknown = Object.keys(calibration?.cameras ?? {}).find((name) => mapping.cameras.every((c) => c.name !== name));
@@ -37,7 +54,7 @@ export async function openMapping(file: string): Promise<AnySpec> {
       expected: `cameras of the mapping (${mapping.cameras.map(({ name }) => name).join(', ')})`,
       found: unknown,
     });
-  return specOf(mapping, calibration);
+  return specOf(as ? { ...mapping, name: as.name } : mapping, calibration);
 }
 
 async function read(file: string): Promise<string> {
@@ -52,12 +69,29 @@ async function read(file: string): Promise<string> {
   });
 }
 
+/** What is only guessed, in words for whoever ingests. */
+const doubt = ({ key, value, why, check }: Guess): string =>
+  `${key}${value === undefined ? '' : ` = ${JSON.stringify(value)}`} is a guess (${why}); ${check}`;
+
+/**
+ * Rows that another mapping made have another meaning: its version is a digest of all that gives the fields theirs, so
+ * that a changed mapping is never taken for the one before.
+ */
+function versionOf(mapping: Mapping, calibration: CalibrationFile | null): number {
+  const { $schema: _, guesses: _guesses, name: _name, title: _title, licence: _licence, ...meaning } = mapping;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([meaning, calibration]))
+    .digest();
+  return 1 + (digest.readUInt32BE(0) >>> 1);
+}
+
 export function specOf(mapping: Mapping, calibration: CalibrationFile | null = null): AnySpec {
+  const name = mapping.name ?? mapping.format;
   const commanded = mapping.arms.every(({ command }) => command !== undefined);
   const meaning: Meaning<SourceRecord> = {
-    name: mapping.name,
-    version: 1,
-    title: mapping.title || mapping.name,
+    name,
+    version: versionOf(mapping, calibration),
+    title: mapping.title || name,
     licence: mapping.licence,
     clock: mapping.time ? 'timestamps' : 'index',
     robots: {
@@ -73,13 +107,13 @@ export function specOf(mapping: Mapping, calibration: CalibrationFile | null = n
     gripper: { action: commanded ? 'commanded' : 'measured', proprio: 'measured' },
     calibration: calibration || mapping.cameras.some(({ pose }) => pose) ? 'as the mapping says' : 'none',
     impossible: '',
+    ...(mapping.guesses.length > 0 ? { doubts: mapping.guesses.map(doubt) } : {}),
     identity: (record, place) => identity(mapping, record, place),
     data: (record) => data(mapping, calibration, record),
   };
   if (mapping.format === 'hdf5') return { ...meaning, ...filesLayout(mapping) };
-  if (mapping.format === 'rlds')
-    return { ...meaning, format: 'rlds', containers: mapping.containers ?? [mapping.name] };
-  const needed = mapping.arms.flatMap(({ pose, openness }) => [pose.matrix, pose.position, openness.field]);
+  if (mapping.format === 'rlds') return { ...meaning, format: 'rlds', containers: mapping.containers ?? [name] };
+  const needed = mapping.arms.flatMap(({ pose, openness }) => [pose?.matrix, pose?.position, openness?.field]);
   const missing = (features: object): string[] =>
     needed.flatMap((ref) => (ref === undefined || Object.hasOwn(features, pathOf(ref)) ? [] : [pathOf(ref)]));
   return {
@@ -140,8 +174,9 @@ function rate({ hz }: Mapping, record: SourceRecord, read: FieldReader): number 
   return Number(read.attribute(hz.attribute));
 }
 
-/** What has one row for each step, whatever the dataset: the pose of the first arm. */
-const timedField = ({ arms }: Mapping) => arms[0]!.pose.position ?? arms[0]!.pose.matrix!;
+/** What has one row for each step, whatever the dataset: the pose of the first arm, else what is there. */
+const timedField = ({ arms: [arm], cameras }: Mapping) =>
+  arm?.pose?.position ?? arm?.pose?.matrix ?? arm?.openness?.field ?? cameras[0]!.frames;
 
 function data(mapping: Mapping, calibration: CalibrationFile | null, record: SourceRecord): SourceData {
   const read = fieldReader(record, timedField(mapping));
@@ -149,13 +184,32 @@ function data(mapping: Mapping, calibration: CalibrationFile | null, record: Sou
   return {
     steps: read.steps,
     ...(time ? { time } : {}),
-    arms: mapping.arms.map(({ pose, openness, command }) => ({
-      pose: mappedPose(pose, (ref, width) => read.perStep(ref, width)),
-      opennessMeasured: opennessOf(openness, read),
-      opennessCommanded: opennessOf(command ?? openness, read),
-      opennessFields: { measured: nameOf(openness.field), commanded: nameOf((command ?? openness).field) },
-    })),
+    arms: mapping.arms.map((arm, slot) => armOf(arm, read, `arms.${slot}`)),
     cameras: mapping.cameras.map((camera) => cameraOf(camera, calibration?.cameras[camera.name], read)),
+  };
+}
+
+/** @throws PrepError `no-pose`, `no-openness`: nothing is put in their place */
+function armOf({ pose, openness, command }: MappedArm, read: FieldReader, key: string): SourceArm {
+  if (!pose)
+    throw new PrepError({
+      code: 'no-pose',
+      at: { field: `${key}.pose` },
+      expected: 'a field with the end-effector pose',
+      found: 'none in the mapping (joint positions are no pose)',
+    });
+  if (!openness)
+    throw new PrepError({
+      code: 'no-openness',
+      at: { field: `${key}.openness` },
+      expected: 'a field with the opening of the gripper',
+      found: 'none in the mapping',
+    });
+  return {
+    pose: mappedPose(pose, { read: read.perStep, widthOf: (ref) => read.numbers(ref).width }),
+    opennessMeasured: opennessOf(openness, read),
+    opennessCommanded: opennessOf(command ?? openness, read),
+    opennessFields: { measured: nameOf(openness.field), commanded: nameOf((command ?? openness).field) },
   };
 }
 
@@ -180,16 +234,22 @@ function cameraOf(
 }
 
 function publishedPose({ direction, axes, parent, ...pose }: NonNullable<MappedCamera['pose']>, read: FieldReader) {
-  const published = mappedPose(pose, (ref, width) => {
-    const { values, rows, width: found } = read.numbers(ref);
+  const published = mappedPose(pose, {
     // One pose for the episode may be stored as a matrix, whose rows are no steps.
-    if (values.length === width || found === width) return values;
-    throw new PrepError({
-      code: 'field-shape',
-      at: { field: nameOf(ref) },
-      expected: `${width} numbers`,
-      found: `${rows} × ${found}`,
-    });
+    widthOf(ref) {
+      const { values, width } = read.numbers(ref);
+      return values.length === 12 ? 12 : width;
+    },
+    read(ref, width) {
+      const { values, rows, width: found } = read.numbers(ref);
+      if (values.length === width || found === width) return values;
+      throw new PrepError({
+        code: 'field-shape',
+        at: { field: nameOf(ref) },
+        expected: `${width} numbers`,
+        found: `${rows} × ${found}`,
+      });
+    },
   });
   return { ...published, direction, axes, parent };
 }
