@@ -36,9 +36,11 @@ export interface FieldDescription {
   readonly notFinite?: number;
   /** The first numbers of the first record. */
   readonly first?: readonly number[];
+  /** Of vectors, column by column. */
+  readonly columns?: readonly { min: number; max: number }[];
   readonly texts?: { distinct: number; first: string };
   /** Of the first picture; `bytes` is the mean over all. */
-  readonly image?: ImageFacts & { bytes: number };
+  readonly image?: Omit<ImageFacts, 'codec'> & { codec: string; bytes: number };
 }
 
 const RECORDS = 3;
@@ -62,9 +64,13 @@ interface Seen {
 
 /**
  * Reads the metadata and the first three records of the first shard; missing shards do not matter.
+ * @param each is shown every record that could be read
  * @throws PrepError as `openTfds`; what is wrong with the records themselves is in `faults`
  */
-export async function describeRlds(root: ByteRoot): Promise<RldsDescription> {
+export async function describeRlds(
+  root: ByteRoot,
+  each: (record: RldsRecord) => void = () => undefined,
+): Promise<RldsDescription> {
   const source = await openTfds(root, { partial: true });
   const leaves = [...source.features];
   const seen = new Map(source.paths.map((path) => [path, nothingSeen()]));
@@ -77,6 +83,7 @@ export async function describeRlds(root: ByteRoot): Promise<RldsDescription> {
         (error) => faults.push(error.message),
       ) ?? 0,
     );
+    each(record);
     for (const [path, leaf] of leaves) look(record, path, { leaf, seen: seen.get(path)!, faults });
   }
   return {

@@ -1,12 +1,11 @@
 /** An HDF5 file of this machine, looked at before the library sees it. */
 import { open as openFile } from 'node:fs/promises';
 import { PrepError } from '../../../schemas/errors.ts';
-import type { Hdf5Group } from '../../../schemas/records.ts';
-import { groupAt } from './group.ts';
+import { type DescribedGroup, groupAt } from './group.ts';
 import { hdf5Library } from './library.ts';
 
 export interface Hdf5File {
-  readonly root: Hdf5Group;
+  readonly root: DescribedGroup;
   close(): void;
 }
 

@@ -33,9 +33,28 @@ const KINDS = [
   'list of variable length',
   'array',
 ];
-const [INTEGER, FLOAT, STRING, BITFIELD, ENUM] = [0, 1, 3, 4, 8];
+const [INTEGER, FLOAT, STRING, BITFIELD, ENUM, VLEN] = [0, 1, 3, 4, 8, 9];
 
-export function groupAt(handle: OpenHandle, path: string): Hdf5Group {
+/** How a dataset is stored, in words. */
+export interface DatasetFacts {
+  readonly shape: readonly number[];
+  /** `float64`, `uint8`, `text`, `compound`, … */
+  readonly dtype: string;
+  /** Bytes of one value; of a list or text of variable length, of its reference. */
+  readonly size: number;
+  readonly variable: boolean;
+  readonly filters: readonly string[];
+}
+
+/** A group that also says how its members are stored, for `prep inspect`. */
+export type DescribedGroup = Omit<Hdf5Group, 'group'> & {
+  /** @throws PrepError as `numbers` does before it reads */
+  facts(path: string): DatasetFacts;
+  attributeNames(path?: string): string[];
+  group(path: string): DescribedGroup;
+};
+
+export function groupAt(handle: OpenHandle, path: string): DescribedGroup {
   const full = (below: string): string => joined(path, below);
   return {
     path,
@@ -49,6 +68,9 @@ export function groupAt(handle: OpenHandle, path: string): Hdf5Group {
     numbers: (below, width) => numbersOf(datasetAt(handle, full(below)), width),
     texts: (below) => textsOf(datasetAt(handle, full(below))),
     attribute: (name, below = '') => attributeOf(handle, full(below), name),
+    facts: (below) => factsOf(datasetAt(handle, full(below))),
+    attributeNames: (below = '') =>
+      guarded(handle, `${full(below)}.attrs`, () => handle.library.module.get_attribute_names(handle.id, full(below))),
     group(below) {
       need(handle, full(below), 'group');
       return groupAt(handle, full(below));
@@ -159,6 +181,19 @@ function datasetAt(handle: OpenHandle, path: string): CheckedDataset {
   const outside = metadata.virtual_sources?.find(({ file_name }) => file_name !== '.');
   if (outside) throw linkFault(handle, path, `a virtual dataset over ${outside.file_name}, which is not opened`);
   return { handle, path, metadata, dataset };
+}
+
+function factsOf({ metadata, dataset }: CheckedDataset): DatasetFacts {
+  const { type, size, signed } = metadata;
+  const word = KINDS[type] ?? `type ${type}`;
+  const dtype = type === INTEGER ? `${signed ? 'int' : 'uint'}${8 * size}` : type === FLOAT ? `float${8 * size}` : word;
+  return {
+    shape: [...(metadata.shape ?? [])],
+    dtype,
+    size,
+    variable: type === VLEN || metadata.vlen === true,
+    filters: dataset.filters.map(({ id, name }) => name || `filter ${id}`),
+  };
 }
 
 function numbersOf(checked: CheckedDataset, width?: number): Float64Array {

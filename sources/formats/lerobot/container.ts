@@ -12,7 +12,8 @@ import { checkTemplates } from './paths.ts';
 import { digestOf, lerobotRecord, type Parts, type VideoPart } from './record.ts';
 import { checkRows, columnsOf, rowsOf, type Window, windowFor } from './rows.ts';
 
-interface Dataset {
+/** A dataset with its metadata read; its files are opened as they are needed. */
+export interface LerobotDataset {
   readonly info: LerobotInfo;
   readonly root: ByteRoot;
   readonly files: OpenFiles;
@@ -31,14 +32,14 @@ const MAX_DATASETS = 20_000;
  * that the layout does not accept is left out, and named where none is accepted
  */
 export async function openLerobot(root: ByteRoot, layout: LerobotLayout): Promise<Container<LerobotRecord>> {
-  const datasets: Dataset[] = [];
+  const datasets: LerobotDataset[] = [];
   const refused: string[] = [];
   for await (const path of datasetPaths(root)) {
     const folder = folderAt(root, path);
     const info = parseInfo(await readTextAt(folder, INFO), path);
     const why = layout.accepts(info);
     if (why !== null) refused.push(`${path || nameOf(root)}: ${why}`);
-    else datasets.push(await openOne(folder, info, path === '' ? nameOf(root) : path));
+    else datasets.push(await openLerobotDataset(folder, info, path === '' ? nameOf(root) : path));
   }
   if (datasets.length === 0) throw nothing(root, refused);
   const shards = datasets.flatMap(shardsOf);
@@ -70,7 +71,7 @@ const nameOf = (root: ByteRoot): string =>
     .at(-1) ?? '';
 
 /** Folders that hold `meta/info.json`; what lies within a dataset is not looked into. */
-async function* datasetPaths(root: ByteRoot): AsyncGenerator<string> {
+export async function* datasetPaths(root: ByteRoot): AsyncGenerator<string> {
   const data = /(^|\/)(data|videos|images|meta\/episodes)$/;
   let count = 0;
   for await (const { path } of walk(root, (folder) => !data.test(folder))) {
@@ -80,7 +81,7 @@ async function* datasetPaths(root: ByteRoot): AsyncGenerator<string> {
   }
 }
 
-async function openOne(root: ByteRoot, info: LerobotInfo, name: string): Promise<Dataset> {
+export async function openLerobotDataset(root: ByteRoot, info: LerobotInfo, name: string): Promise<LerobotDataset> {
   try {
     checkTemplates(info);
     const episodes = await readEpisodes(root, info);
@@ -93,12 +94,12 @@ async function openOne(root: ByteRoot, info: LerobotInfo, name: string): Promise
 
 interface OwnedShard {
   readonly shard: Shard;
-  readonly dataset: Dataset;
+  readonly dataset: LerobotDataset;
   readonly members: readonly EpisodeEntry[];
 }
 
 /** Episodes of one data file and split, in order. */
-function shardsOf(dataset: Dataset): OwnedShard[] {
+function shardsOf(dataset: LerobotDataset): OwnedShard[] {
   const groups = new Map<string, EpisodeEntry[]>();
   for (const entry of dataset.episodes) {
     const key = `${splitOf(dataset.info, entry.index)}\0${entry.data[0]}`;
@@ -113,7 +114,7 @@ function shardsOf(dataset: Dataset): OwnedShard[] {
 }
 
 async function* episodesOf(
-  dataset: Dataset,
+  dataset: LerobotDataset,
   { shard, members, bytes }: { shard: Shard; members: readonly EpisodeEntry[]; bytes: readonly string[] },
   recorded: (offset: number, length: number) => boolean,
 ): AsyncGenerator<FoundEpisode<LerobotRecord>> {
@@ -148,10 +149,11 @@ function bytesOf({ videos }: Parts, length: number): number {
   return sum;
 }
 
-async function openEpisode(
-  { info, files, tasks }: Dataset,
+/** @param lent is filled with what must be released when the episode is done. @throws PrepError */
+export async function openEpisode(
+  { info, files, tasks }: LerobotDataset,
   entry: EpisodeEntry,
-  { bytes, known, lent }: { bytes: readonly string[]; known: Window | null; lent: Lent<unknown>[] },
+  { bytes, known, lent }: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
 ): Promise<{ parts: Parts; window: Window }> {
   const data = await firstThat(entry.data, (path) => files.parquet(path));
   lent.push(data);
