@@ -16,11 +16,8 @@ export async function inspect(path: string, words: InspectWords): Promise<number
   const found = await inspectPath(path, accessFromSurroundings());
   const { description } = found.described;
   const out = openOutput(words.json ?? false);
-  out.result(
-    ...(found.format === 'rlds'
-      ? ([found.rlds, rldsText(found.rlds)] as const)
-      : ([description, text(description)] as const)),
-  );
+  if (found.format === 'rlds') out.result(found.rlds, rldsText(found.rlds));
+  else out.result(description, text(description));
   return description.faults.length > 0 ? EXIT.failed : EXIT.done;
 }
 

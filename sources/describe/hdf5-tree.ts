@@ -32,7 +32,10 @@ export function treeOf(root: DescribedGroup, faults: string[]): Tree {
       if (++seen > MAX_OBJECTS || depth > MAX_DEPTH) return;
       const full = path === '' ? name : `${path}/${name}`;
       try {
-        if (!root.isGroup(full)) {
+        const group = root.isGroup(full);
+        // A soft link is another name of what is listed elsewhere.
+        if (root.linkTarget(full) !== null) continue;
+        if (!group) {
           datasets.push(full);
           continue;
         }

@@ -51,6 +51,8 @@ export type DescribedGroup = Omit<Hdf5Group, 'group'> & {
   /** @throws PrepError as `numbers` does before it reads */
   facts(path: string): DatasetFacts;
   attributeNames(path?: string): string[];
+  /** Where a soft link leads, null for what is no link. */
+  linkTarget(path: string): string | null;
   group(path: string): DescribedGroup;
 };
 
@@ -69,6 +71,8 @@ export function groupAt(handle: OpenHandle, path: string): DescribedGroup {
     texts: (below) => textsOf(datasetAt(handle, full(below))),
     attribute: (name, below = '') => attributeOf(handle, full(below), name),
     facts: (below) => factsOf(datasetAt(handle, full(below))),
+    linkTarget: (below) =>
+      guarded(handle, full(below), () => handle.library.module.get_symbolic_link(handle.id, full(below))) || null,
     attributeNames: (below = '') =>
       guarded(handle, `${full(below)}.attrs`, () => handle.library.module.get_attribute_names(handle.id, full(below))),
     group(below) {
