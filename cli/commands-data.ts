@@ -19,10 +19,17 @@ export function addDataCommands(program: Command, set: SetCode): void {
     .action(async (options) => set(await (await import('./datasets.ts')).datasets(options)));
   program
     .command('inspect')
-    .argument('<path>', 'folder of an RLDS dataset (with features.json)')
-    .description('fields, shapes, ranges and first values of a source that is not known yet')
+    .argument('<path>', 'folder of an RLDS, LeRobot or HDF5 dataset, or an HDF5 file')
+    .description(
+      'fields, shapes, ranges, first values and defects of a source that is not known yet, from a few episodes',
+    )
+    .option('--propose', 'write a first mapping from what is seen; what no number proves is listed in it as a guess')
+    .option('--out <file>', 'new file for the mapping (default: stdout)')
     .option('--json', 'machine-readable output')
-    .addHelpText('after', '\nExample:\n  prep inspect ./droid_101/1.0.1\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  prep inspect ./droid_101/1.0.1\n  prep inspect ./my_dataset --propose --out mapping.json\n',
+    )
     .action(async (path, options) => set(await (await import('./inspect.ts')).inspect(path, options)));
 }
 

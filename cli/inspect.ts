@@ -1,6 +1,7 @@
 /** `prep inspect`: what an unknown source holds. */
-import { EXIT } from '../schemas/errors.ts';
-import { inspectPath } from '../sources/describe/describe.ts';
+import { writeFile } from 'node:fs/promises';
+import { EXIT, PrepError } from '../schemas/errors.ts';
+import { type Inspected, inspectPath } from '../sources/describe/describe.ts';
 import type { CameraDescription, Description } from '../sources/describe/description.ts';
 import type { FieldDescription, RldsDescription } from '../sources/formats/rlds-describe.ts';
 import { accessFromSurroundings } from './access.ts';
@@ -16,9 +17,55 @@ export async function inspect(path: string, words: InspectWords): Promise<number
   const found = await inspectPath(path, accessFromSurroundings());
   const { description } = found.described;
   const out = openOutput(words.json ?? false);
+  if (words.propose || words.out !== undefined) return proposal(path, found, words);
   if (found.format === 'rlds') out.result(found.rlds, rldsText(found.rlds));
   else out.result(description, text(description));
   return description.faults.length > 0 ? EXIT.failed : EXIT.done;
+}
+
+/** The mapping on stdout or in a new file; what to know of it on stderr, so that `> mapping.json` holds nothing else. */
+async function proposal(path: string, found: Inspected, { out: file, json }: InspectWords): Promise<number> {
+  const [{ propose }, { recognise }] = await Promise.all([
+    import('../sources/mapping/propose/propose.ts'),
+    import('../sources/recognise.ts'),
+  ]);
+  const { mapping, words } = propose(found.described);
+  const known = await recognise(found.root, found.described);
+  const guesses = mapping?.guesses ?? [];
+  const hints = [
+    ...known.map((name) => `This looks like ${name}: use prep ingest ${name} --root ${path} …, no mapping is needed.`),
+    ...words,
+    ...found.described.description.faults.map((fault) => `fault: ${fault}`),
+    ...(guesses.length > 0 ? [`${guesses.length} guesses, each to be checked and taken out of "guesses":`] : []),
+    ...guesses.map(({ key, value, why, check }) => `  ${key} = ${JSON.stringify(value)}: ${why}. ${check}`),
+  ];
+  const written = mapping && `${JSON.stringify(mapping, null, 2).replace(/\[\s+(\d+),\s+(\d+)\s+\]/g, '[$1, $2]')}\n`;
+  if (written && file !== undefined) {
+    await writeNew(file, written);
+    hints.push(`Written: ${file}. Next: prep ingest ${nextOf(found.format, file)} --root ${path} --store … --dry-run`);
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ mapping, words, known })}\n`);
+  else {
+    if (written && file === undefined) process.stdout.write(written);
+    process.stderr.write(hints.map((line) => `${line}\n`).join(''));
+  }
+  return mapping ? EXIT.done : EXIT.failed;
+}
+
+const nextOf = (format: Inspected['format'], file: string): string =>
+  format === 'rlds' ? (/^[./]/.test(file) ? file : `./${file}`) : `${format} --mapping ${file}`;
+
+async function writeNew(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { flag: 'wx' }).catch((cause) => {
+    const there = (cause as NodeJS.ErrnoException).code === 'EEXIST';
+    throw new PrepError({
+      code: 'bad-option',
+      at: { field: '--out', file },
+      expected: 'a file that can be made',
+      found: there ? 'one that is there already' : String(cause),
+      cause,
+    });
+  });
 }
 
 function text(found: Description): string {

@@ -52,10 +52,11 @@ export async function describeHdf5(root: ByteRoot, only?: string): Promise<Descr
       try {
         const found = treeOf(file.root, looked.faults);
         tree ??= found;
-        const before = looked.steps.length;
-        for (const inside of found.episodes.slice(0, EPISODES_READ - looked.steps.length))
-          lookAtEpisode(inside === '' ? file.root : file.root.group(inside), found.below(inside), looked);
-        await lookAtFrames(file.root, { tree: found, steps: looked.steps[before]! }, looked);
+        const episodes = found.episodes.slice(0, EPISODES_READ - looked.steps.length).map((path) => {
+          lookAtEpisode(path === '' ? file.root : file.root.group(path), found.below(path), looked);
+          return { path, steps: looked.steps.at(-1)! };
+        });
+        await lookAtFrames(file.root, episodes, looked);
         attributesOf(file.root, looked);
       } finally {
         file.close();
@@ -134,24 +135,26 @@ function tolerant(faults: string[], work: () => void): void {
   }
 }
 
+/** @param episodes of this file that were read, with their steps */
 async function lookAtFrames(
   root: DescribedGroup,
-  { tree, steps }: { tree: Tree; steps: number },
-  looked: Looked,
+  episodes: readonly { path: string; steps: number }[],
+  { fields, faults }: Looked,
 ): Promise<void> {
-  const first = tree.episodes[0]!;
-  const group = first === '' ? root : root.group(first);
-  for (const [path, field] of looked.fields) {
-    if (field.camera || !group.has(path)) continue;
-    const found = await framesOfDataset(group, path).catch((error: unknown) => {
-      if (!(error instanceof PrepError)) throw error;
-      if (!looked.faults.includes(error.message)) looked.faults.push(error.message);
-      return null;
-    });
-    if (!found) continue;
-    field.camera = found;
-    if (found.frames !== steps)
-      looked.faults.push(`${first}/${path}: ${found.frames} frames for ${steps} rows`.replace(/^\//, ''));
+  for (const { path: episode, steps } of episodes) {
+    const group = episode === '' ? root : root.group(episode);
+    for (const [path, field] of fields) {
+      try {
+        if (!group.has(path)) continue;
+        field.camera ??= await framesOfDataset(group, path);
+        const frames = field.camera ? (group.facts(path).shape[0] ?? 0) : steps;
+        if (frames !== steps)
+          faults.push(`${[episode, path].filter(Boolean).join('/')}: ${frames} frames for ${steps} rows`);
+      } catch (error) {
+        if (!(error instanceof PrepError)) throw error;
+        if (!faults.includes(error.message)) faults.push(error.message);
+      }
+    }
   }
 }
 

@@ -130,8 +130,10 @@ async function readOne(dataset: LerobotDataset, entry: EpisodeEntry, looked: Loo
   }
 }
 
-function lookAtColumn(name: string, { dtype, shape }: LerobotFeature, { rows }: Parts, seen: Seen): void {
-  if (!rows.has(name)) return;
+function lookAtColumn(name: string, { dtype, shape }: LerobotFeature, { rows, file }: Parts, seen: Seen): void {
+  if (dtype === 'binary' || dtype === 'language') return;
+  if (!rows.has(name))
+    throw new PrepError({ code: 'missing-field', at: { file }, expected: `a column ${name}`, found: 'none' });
   const width = shape.reduce((product, length) => product * length, 1);
   if (dtype === 'string') seen.texts(rows.texts(name));
   else if (width * rows.count <= MAX_VALUES) seen.numbers(rows.numbers(name, width), width);

@@ -4,11 +4,11 @@ import { nameOf } from './fields.ts';
 import type { FieldRef, MappedPose } from './schema.ts';
 
 /** Numbers per rotation of each way to write one. */
-const ROTATION_WIDTH = { wxyz: 4, xyzw: 4, rotvec: 3 } as const;
+const ROTATION_WIDTH = { wxyz: 4, xyzw: 4, rotvec: 3, matrix: 9 } as const;
 
 /** @param read gives `width` numbers per pose; `widthOf` says how many a field has. */
 export function mappedPose(
-  { matrix, position, rotation, rotationKind = 'wxyz', angles, metresPerUnit }: MappedPose,
+  { matrix, position, rotation, rotationKind = 'wxyz', angles, metresPerUnit = 1 }: MappedPose,
   { read, widthOf }: { read(ref: FieldRef, width: number): Float64Array; widthOf(ref: FieldRef): number },
 ): PoseSeries {
   if (matrix !== undefined) {
@@ -26,9 +26,19 @@ export function mappedPose(
     for (let k = 0; k < 3; k++) values[i * (3 + width) + k] = places[3 * i + k]! * metresPerUnit;
     for (let k = 0; k < width; k++) values[i * (3 + width) + 3 + k] = turns[width * i + k]! * turn;
   }
+  const field = `${nameOf(position!)} + ${nameOf(rotation!)}`;
+  if (rotationKind === 'matrix') return { kind: 'matrix34', values: beside(values), field };
   const kind: PoseKind = `xyz+${rotationKind}`;
-  return { kind, values, field: `${nameOf(position!)} + ${nameOf(rotation!)}` };
+  return { kind, values, field };
 }
 
 /** Places of the translation within a row-major 4×4 or 3×4 matrix. */
 const TRANSLATION: ReadonlySet<number> = new Set([3, 7, 11]);
+
+/** Positions each with 9 numbers of a rotation, row-major → 3×4 matrices. */
+function beside(values: Float64Array): Float64Array {
+  return Float64Array.from(values, (_, i) => {
+    const [row, column, at] = [Math.floor((i % 12) / 4), i % 4, 12 * Math.floor(i / 12)];
+    return values[at + (column === 3 ? row : 3 + 3 * row + column)]!;
+  });
+}

@@ -18,6 +18,7 @@ const ROTATIONS = [
   'wxyz',
   'xyzw',
   'rotvec',
+  'matrix',
   'extrinsic-xyz',
   'intrinsic-xyz',
   'extrinsic-zyx',
@@ -136,8 +137,10 @@ export type Mapping = z.infer<typeof mappingSchema>;
 export type MappedArm = z.infer<typeof armSchema>;
 export type Guess = z.infer<typeof guessSchema>;
 export type FieldRef = z.infer<typeof fieldSchema>;
-export type MappedPose = z.infer<typeof poseSchema>;
+/** As it is written: what has a default may be left out. */
+export type MappedPose = z.input<typeof poseSchema>;
 export type MappedCamera = z.infer<typeof cameraSchema>;
+export type WrittenMapping = z.input<typeof mappingSchema>;
 export type MappedOpenness = z.infer<typeof opennessSchema>;
 
 /** Camera name → what was measured once for all episodes; `values` row-major as `kind` says. */
