@@ -58,6 +58,8 @@ function inVector(sample: Sample): PoseFound[] {
   if (names.some((name) => /joint|motor|qpos/i.test(name)) && !names.some(isX)) return [];
   if ((width === 16 || width === 12) && isRotationMatrix(whole(sample)) && moves(whole(sample)))
     return [foundAt(sample, { from: 0, end: width, score: scoreOf(path) + 3, name: path, ...matrix(whole(sample)) })];
+  // Rows of a rotation have length 1 too.
+  if (isRotationMatrix(whole(sample))) return [];
   const starts = names.length === width ? names.flatMap((name, i) => (isX(name) ? [i] : [])) : [0];
   return starts.flatMap((from) => {
     const position = part(sample, from, 3);
