@@ -10,6 +10,7 @@ export interface FieldReader {
   numbers(ref: FieldRef): { readonly values: Float64Array; readonly rows: number; readonly width: number };
   /** `width` numbers for each step. @throws PrepError `field-shape` */
   perStep(ref: FieldRef, width: number): Float64Array;
+  has(field: string): boolean;
   text(field: string): string;
   /** Of the episode, else of the file. */
   attribute(name: string): string | number | undefined;
@@ -43,6 +44,7 @@ export function fieldReader(record: SourceRecord, timed: FieldRef): FieldReader 
         throw misshapen(ref, `${steps} × ${width} numbers`, `${found.rows} × ${found.width}`);
       return found.values;
     },
+    has: (field) => (record.format === 'files' ? record.hdf5() : record).has(field),
     text: (field) =>
       record.format === 'rlds'
         ? record.text(field)

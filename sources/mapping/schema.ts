@@ -66,6 +66,8 @@ const cameraSchema = z.strictObject({
   frames: z.string().min(1),
   role: z.enum(ROLES),
   mount: z.enum(['fixed', 'hand', 'moving']).default('fixed'),
+  /** An episode without these frames lacks the camera; else it is quarantined. */
+  optional: z.boolean().default(false),
   bgr: z.boolean().default(false),
   rowsReversed: z.boolean().default(false),
   columnsReversed: z.boolean().default(false),

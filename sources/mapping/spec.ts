@@ -185,7 +185,9 @@ function data(mapping: Mapping, calibration: CalibrationFile | null, record: Sou
     steps: read.steps,
     ...(time ? { time } : {}),
     arms: mapping.arms.map((arm, slot) => armOf(arm, read, `arms.${slot}`)),
-    cameras: mapping.cameras.map((camera) => cameraOf(camera, calibration?.cameras[camera.name], read)),
+    cameras: mapping.cameras
+      .filter(({ optional, frames }) => !optional || read.has(frames))
+      .map((camera) => cameraOf(camera, calibration?.cameras[camera.name], read)),
   };
 }
 

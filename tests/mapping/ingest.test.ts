@@ -123,6 +123,21 @@ describe('a dataset without poses or grippers', () => {
   });
 });
 
+describe('a camera that an episode lacks', () => {
+  it('is left out where the mapping says that it may be, else the episode is set aside', async () => {
+    const [camera] = mappingOf('hdf5').cameras as Record<string, unknown>[];
+    const other = { name: 'other', frames: 'obs/other/rgb', role: 'third2' };
+    const store = freshFolder();
+    const file = changed('hdf5', { cameras: [camera, { ...other, optional: true }] });
+    await ingested('hdf5', '--mapping', file, ...wordsOf('hdf5', store));
+    expect((await stored(store, 'hdf5')).rows.size).toBe(2);
+    const strict = changed('hdf5', { cameras: [camera, other] });
+    await prep('ingest', 'hdf5', '--mapping', strict, ...wordsOf('hdf5', store, '--as', 'strict'));
+    for (const { entry } of (await stored(store, 'strict')).ledger.values())
+      expect(entry).toMatchObject({ state: 'quarantined', reason: 'missing-field' });
+  });
+});
+
 describe('guesses', () => {
   it('are told at each ingest as long as they stand in the file', async () => {
     const guess = { key: 'arms.0.openness.open', value: 0, why: 'no name says it', check: 'look at a closed gripper' };

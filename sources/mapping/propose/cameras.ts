@@ -25,7 +25,7 @@ export function camerasIn(
   const names = shortNames(colour.map(({ field }) => field));
   const alone = colour.length === 1;
   let exterior = 0;
-  return colour.map(({ field }, i) => {
+  return colour.map(({ field, files }, i) => {
     const name = names[i]!;
     const hand = ON_HAND.test(name);
     const role: Role = hand
@@ -51,6 +51,7 @@ export function camerasIn(
       camera: {
         ...{ name, frames: field, role },
         ...(hand ? { mount: 'hand' as const } : {}),
+        ...(files && files.missing > 0 ? { optional: true } : {}),
         ...(pose ? { pose: pose.pose } : {}),
         ...(intrinsics ? { intrinsics: intrinsics.path } : {}),
       },
