@@ -32,7 +32,8 @@ export async function datasets(words: { json?: boolean; markdown?: boolean }): P
     impossible: spec.impossible,
   }));
   for (const [name, { title, format }] of Object.entries(MAPPED)) {
-    const impossible = 'what its mapping file (--mapping) does not say; `prep inspect PATH --propose` writes one to start from';
+    const impossible =
+      'what its mapping file (--mapping) does not say; `prep inspect PATH --propose` writes one to start from';
     const calibration = 'as the mapping says';
     listed.push({ name, title, format, licence: 'yours', robots: [], cameras: [], calibration, impossible });
   }

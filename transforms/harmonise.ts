@@ -1,5 +1,11 @@
 /** Rows of unlike tables made alike: rot6d layout, tool point, reference camera, slots of arms and cameras (conventions, Slots). */
-import { type CameraMotion, motionOfTool, retargetMotion, rot6d, rotationFromRot6d } from '../schemas/action-geometry.ts';
+import {
+  type CameraMotion,
+  motionOfTool,
+  retargetMotion,
+  rot6d,
+  rotationFromRot6d,
+} from '../schemas/action-geometry.ts';
 import { ROLES, type Role } from '../schemas/episode.ts';
 import { compose, fromMatrix34, identityRotation, invert, type Rigid, type Rotation } from '../schemas/geometry.ts';
 import { CAMERA_NUMBERS, HISTORY_BIT, type PrepMetadata, presentBit, VECTOR } from '../schemas/row.ts';
