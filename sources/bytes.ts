@@ -20,11 +20,18 @@ export interface ByteFile {
   close(): Promise<void>;
 }
 
+export interface ListedFile {
+  readonly name: string;
+  readonly size: number;
+  /** Changes when the file does, as far as the place tells. */
+  readonly stamp?: string;
+}
+
 export interface ByteRoot {
   /** Absolute; for messages and lineage, never part of a fingerprint. */
   readonly uri: string;
-  /** The files directly in this folder (links followed), sorted by name. */
-  list(): Promise<{ name: string; size: number }[]>;
+  /** The files directly in this folder (links followed), sorted by name; `stamp` (mtime or ETag) where there is one. */
+  list(): Promise<ListedFile[]>;
   /** Names of the folders directly in this folder, sorted. */
   folders(): Promise<string[]>;
   folder(name: string): ByteRoot;
@@ -66,7 +73,8 @@ const isRemote = (uri: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(uri) 
 function localRoot(path: string): ByteRoot {
   return {
     uri: path,
-    list: async () => (await entries(path)).flatMap(({ name, size }) => (size === null ? [] : [{ name, size }])),
+    list: async () =>
+      (await entries(path)).flatMap(({ name, size, stamp }) => (size === null ? [] : [{ name, size, stamp }])),
     folders: async () => (await entries(path)).flatMap(({ name, size }) => (size === null ? [name] : [])),
     folder: (name) => localRoot(inside(path, name)),
     open: (name) => openLocal(inside(path, name), name),
@@ -87,16 +95,16 @@ function inside(path: string, name: string): string {
 }
 
 /** `size` is null for a folder. Links are followed (Hugging Face caches are links); sockets and broken links are left out. */
-async function entries(path: string): Promise<{ name: string; size: number | null }[]> {
+async function entries(path: string): Promise<{ name: string; size: number | null; stamp: string }[]> {
   const names = await readdir(path).catch((cause) => {
     throw missing({ file: path }, 'a readable folder', cause);
   });
-  const found: { name: string; size: number | null }[] = [];
+  const found: { name: string; size: number | null; stamp: string }[] = [];
   for (let i = 0; i < names.length; i += STAT_CONCURRENCY) {
     const chunk = names.slice(i, i + STAT_CONCURRENCY);
     for (const [k, entry] of (await Promise.all(chunk.map((name) => statIfThere(join(path, name))))).entries()) {
-      if (entry?.isDirectory()) found.push({ name: chunk[k]!, size: null });
-      else if (entry?.isFile()) found.push({ name: chunk[k]!, size: entry.size });
+      if (entry?.isDirectory()) found.push({ name: chunk[k]!, size: null, stamp: '' });
+      else if (entry?.isFile()) found.push({ name: chunk[k]!, size: entry.size, stamp: String(entry.mtimeMs) });
     }
   }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));

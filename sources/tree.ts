@@ -31,6 +31,7 @@ export interface FoundFile {
   /** Relative to the root of the walk, `/` between folders. */
   readonly path: string;
   readonly size: number;
+  readonly stamp?: string | undefined;
 }
 
 /**
@@ -44,9 +45,9 @@ export async function* walk(
   below = '',
 ): AsyncGenerator<FoundFile> {
   if (below.split('/').length > MAX_DEPTH) throw tooMuch(root, `folders deeper than ${MAX_DEPTH}`);
-  for (const { name, size } of await root.list()) {
+  for (const { name, size, stamp } of await root.list()) {
     if (++state.seen > MAX_ENTRIES) throw tooMuch(root, `more than ${MAX_ENTRIES} files`);
-    yield { path: `${below}${name}`, size };
+    yield { path: `${below}${name}`, size, stamp };
   }
   for (const name of await root.folders()) {
     const path = `${below}${name}`;

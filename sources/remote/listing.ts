@@ -19,6 +19,13 @@ export async function get(url: string, headers: Readonly<Record<string, string>>
   });
 }
 
+interface HubFile {
+  readonly type: string;
+  readonly path: string;
+  readonly size?: number;
+  readonly oid?: string;
+}
+
 /** `https://…/api/datasets/<owner>/<name>/tree/<revision>/<path>`, page by page (`Link: <…>; rel="next"`). */
 export async function hubEntries(tree: string, headers: Readonly<Record<string, string>>): Promise<Entry[]> {
   const found: Entry[] = [];
@@ -31,8 +38,8 @@ export async function hubEntries(tree: string, headers: Readonly<Record<string, 
         `status ${response.status}`,
         response.status === 401 ? 'set HF_TOKEN: the dataset is private or gated' : 'check the name and the revision',
       );
-    for (const { type, path, size } of (await response.json()) as { type: string; path: string; size?: number }[])
-      found.push({ name: path.split('/').at(-1)!, size: type === 'directory' ? null : Number(size ?? 0) });
+    for (const { type, path, size, oid } of (await response.json()) as HubFile[])
+      found.push({ name: path.split('/').at(-1)!, size: type === 'directory' ? null : Number(size ?? 0), stamp: oid });
     next = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   }
   return found;

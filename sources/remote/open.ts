@@ -42,8 +42,9 @@ async function listed(operator: Operator, folder: string): Promise<Entry[]> {
     const path = entry.path();
     const name = path.slice(folder.length).replace(/\/$/, '');
     if (name === '') continue;
-    const size = entry.metadata().contentLength;
-    found.push({ name, size: path.endsWith('/') ? null : Number(size ?? 0) });
+    const { contentLength, etag, lastModified } = entry.metadata();
+    const stamp = etag ?? lastModified ?? undefined;
+    found.push({ name, size: path.endsWith('/') ? null : Number(contentLength ?? 0), stamp });
   }
   return found;
 }

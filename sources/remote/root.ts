@@ -9,6 +9,8 @@ export interface Entry {
   readonly name: string;
   /** Bytes, null for a folder. */
   readonly size: number | null;
+  /** ETag or time of change, where the listing has one. */
+  readonly stamp?: string | undefined;
 }
 
 export interface Remote {
@@ -31,7 +33,10 @@ export function remoteRoot(remote: Remote, folder = ''): ByteRoot {
   };
   return {
     uri: folder === '' ? remote.uri : `${remote.uri}/${folder.slice(0, -1)}`,
-    list: async () => (await entries()).flatMap(({ name, size }) => (size === null ? [] : [{ name, size }])),
+    list: async () =>
+      (await entries()).flatMap(({ name, size, stamp }) =>
+        size === null ? [] : [{ name, size, ...(stamp === undefined ? {} : { stamp }) }],
+      ),
     folders: async () => (await entries()).flatMap(({ name, size }) => (size === null ? [name] : [])),
     folder: (name) => remoteRoot(remote, `${folder}${checked(remote, name)}/`),
     open: async (name) => readAhead(await openRemote(remote, `${folder}${checked(remote, name)}`, name)),
