@@ -1,10 +1,11 @@
 /** Groups and datasets of an open HDF5 file: every path is walked link by link, every dataset is looked at before it is read. */
 import type { Metadata } from 'h5wasm/node';
-import { Attribute, Dataset } from 'h5wasm/node';
+import { Dataset } from 'h5wasm/node';
 import { PrepError } from '../../../schemas/errors.ts';
 import type { Hdf5Group } from '../../../schemas/records.ts';
 import { imagesOf } from './images.ts';
-import { FILTERS, type Hdf5Library, reasonOf } from './library.ts';
+import { type Hdf5Library, reasonOf, refusedFilter } from './library.ts';
+import { FLOAT, INTEGER, KINDS, numbersFrom, STRING, textsFrom, unreadable, VLEN } from './values.ts';
 
 export interface OpenHandle {
   readonly library: Hdf5Library;
@@ -20,20 +21,10 @@ export interface OpenHandle {
 
 /** Numbers of one dataset that are read at once: no episode has more, a made-up shape does. */
 const MAX_VALUES = 2 ** 26;
-const KINDS = [
-  'integer',
-  'float',
-  'time',
-  'text',
-  'bit field',
-  'opaque bytes',
-  'compound',
-  'reference',
-  'enumeration',
-  'list of variable length',
-  'array',
-];
-const [INTEGER, FLOAT, STRING, BITFIELD, ENUM, VLEN] = [0, 1, 3, 4, 8, 9];
+/** Bytes that are read at once where they are no numbers. */
+const MAX_BYTES = 2 ** 28;
+/** A virtual dataset may lie over another one of the same file, so many deep. */
+const MAX_VIRTUAL = 4;
 
 /** How a dataset is stored, in words. */
 export interface DatasetFacts {
@@ -169,21 +160,19 @@ function need(handle: OpenHandle, path: string, wanted: 'group' | 'dataset'): vo
   });
 }
 
-function datasetAt(handle: OpenHandle, path: string): CheckedDataset {
+function datasetAt(handle: OpenHandle, path: string, depth = 0): CheckedDataset {
   need(handle, path, 'dataset');
   const dataset = guarded(handle, path, () => new Dataset(handle.id, path));
   const { metadata, filters } = guarded(handle, path, () => ({ metadata: dataset.metadata, filters: dataset.filters }));
-  const refused = filters.find(({ id }) => !FILTERS.has(id));
+  const refused = filters.map(refusedFilter).find((one) => one !== null);
   if (refused)
     throw new PrepError({
       code: 'bad-hdf5',
       at: { file: handle.file, field: path },
-      expected: `filters ${[...FILTERS].join(', ')}`,
-      found: `filter ${refused.id}`,
+      ...refused,
       remedy: 'write the dataset again without it (h5repack -f GZIP=4)',
     });
-  const outside = metadata.virtual_sources?.find(({ file_name }) => file_name !== '.');
-  if (outside) throw linkFault(handle, path, `a virtual dataset over ${outside.file_name}, which is not opened`);
+  checkSources(handle, path, { metadata, depth });
   return { handle, path, metadata, dataset };
 }
 
@@ -200,59 +189,115 @@ function factsOf({ metadata, dataset }: CheckedDataset): DatasetFacts {
   };
 }
 
-function numbersOf(checked: CheckedDataset, width?: number): Float64Array {
-  const { handle, path, metadata, dataset } = checked;
-  const shape = metadata.shape ?? [];
-  const count = shape.reduce((product, length) => product * length, 1);
-  if (![INTEGER, FLOAT, BITFIELD, ENUM].includes(metadata.type as 0))
+/**
+ * A virtual dataset is read where everything under it lies in this file and is there: for what is not, the library would
+ * give fill values and no error.
+ */
+function checkSources(
+  handle: OpenHandle,
+  path: string,
+  { metadata, depth }: { metadata: Metadata; depth: number },
+): void {
+  for (const { file_name, dset_name } of metadata.virtual_sources ?? []) {
+    if (file_name !== '.') throw linkFault(handle, path, `a virtual dataset over ${file_name}, which is not opened`);
+    if (depth >= MAX_VIRTUAL)
+      throw linkFault(handle, path, 'a virtual dataset over itself, or too many over one another');
+    const under = joined('/', dset_name);
+    if (kindAt(handle, under) !== 'dataset')
+      throw linkFault(handle, path, `a virtual dataset over ${under}, where no dataset is`);
+    datasetAt(handle, under, depth + 1);
+  }
+}
+
+function numbersOf({ handle, path, metadata }: CheckedDataset, width?: number): Float64Array {
+  const { shape } = metadata;
+  const count = (shape ?? []).reduce((product, length) => product * length, 1);
+  const wrong = unreadable(metadata);
+  if (wrong)
     throw new PrepError({
       code: 'bad-value',
       at: { file: handle.file, field: path },
       expected: 'numbers',
-      found: `type ${KINDS[metadata.type] ?? metadata.type}`,
+      found: wrong,
     });
   const rows = width === undefined ? null : count / width;
-  const fits = width === undefined || (shape[0] === rows && rows! > 0);
+  const fits = shape !== null && (width === undefined || (shape[0] === rows && rows! > 0));
   if (count > MAX_VALUES || !fits)
     throw new PrepError({
       code: 'field-shape',
       at: { file: handle.file, field: path },
-      expected: width === undefined ? `at most ${MAX_VALUES} numbers` : `shape [steps × ${width}]`,
-      found: `shape [${shape.join(' × ')}]`,
+      expected: width === undefined ? `1 to ${MAX_VALUES} numbers` : `shape [steps × ${width}]`,
+      found: shape === null ? 'nothing (a null dataspace)' : `shape [${shape.join(' × ')}]`,
     });
   if (count === 0) return new Float64Array(0);
-  const value = guarded(handle, path, () => dataset.value);
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
-    return Float64Array.of(Number(value));
-  if (value && (ArrayBuffer.isView(value) || Array.isArray(value)))
-    return Float64Array.from(value as ArrayLike<unknown>, Number);
-  throw new PrepError({
-    code: 'bad-value',
-    at: { file: handle.file, field: path },
-    expected: 'numbers',
-    found: typeof value,
+  return stored(handle, path, metadata, {
+    read: (pointer) => handle.library.module.get_dataset_data(handle.id, path, null, null, null, pointer),
+    take: (bytes) => numbersFrom(bytes, metadata),
   });
 }
 
-function textsOf({ handle, path, metadata, dataset }: CheckedDataset): string[] {
+function textsOf({ handle, path, metadata }: CheckedDataset): string[] {
+  const { module } = handle.library;
   const wrong = (found: string): PrepError =>
     new PrepError({ code: 'bad-value', at: { file: handle.file, field: path }, expected: 'text', found });
   if (metadata.type !== STRING) throw wrong(`type ${KINDS[metadata.type] ?? metadata.type}`);
-  if (metadata.total_size > 1e6) throw wrong(`${metadata.total_size} texts`);
-  const value = guarded(handle, path, () => dataset.value);
-  return (Array.isArray(value) ? value : [value]).map(String);
+  if (metadata.total_size > 1e6 || metadata.total_size * metadata.size > MAX_BYTES)
+    throw wrong(`${metadata.total_size} texts${metadata.vlen ? '' : ` of ${metadata.size} bytes`}`);
+  if (metadata.shape === null || metadata.total_size === 0) return [];
+  return stored(handle, path, metadata, {
+    read: (pointer) => module.get_dataset_data(handle.id, path, null, null, null, pointer),
+    take: (bytes) => textsFrom(bytes, metadata, module),
+    reclaim: (pointer) => module.reclaim_vlen_memory(handle.id, path, '', pointer),
+  });
 }
 
+interface Reading<T> {
+  read(pointer: bigint): number;
+  take(bytes: Uint8Array<ArrayBuffer>): T;
+  /** Gives back what the library allocated for texts of variable length. */
+  reclaim?(pointer: bigint): number;
+}
+
+/** All elements of a dataset or an attribute, by way of the library's memory. @param name as messages call it */
+function stored<T>(
+  handle: OpenHandle,
+  name: string,
+  { size, total_size, vlen }: Metadata,
+  { read, take, reclaim }: Reading<T>,
+): T {
+  const { module } = handle.library;
+  const bytes = size * total_size;
+  return guarded(handle, name, () => {
+    const pointer = module._malloc(bytes);
+    if (pointer === 0) throw new Error(`no memory for ${bytes} bytes`);
+    try {
+      if (read(BigInt(pointer)) < 0) throw new Error('reading failed');
+      const value = take(module.HEAPU8.slice(Number(pointer), Number(pointer) + bytes));
+      if (vlen) reclaim?.(BigInt(pointer));
+      return value;
+    } finally {
+      module._free(pointer);
+    }
+  });
+}
+
+/** Undefined also for an attribute of another kind (empty, compound, reference). */
 function attributeOf(handle: OpenHandle, path: string, name: string): ReturnType<Hdf5Group['attribute']> {
   const { module } = handle.library;
   if (kindAt(handle, path) === null) return undefined;
-  return guarded(handle, `${path === '/' ? '' : path.slice(1)}.attrs ${name}`, () => {
-    if (!module.get_attribute_names(handle.id, path).includes(name)) return undefined;
-    const { value } = new Attribute(handle.id, path, name);
-    if (typeof value === 'bigint') return Number(value);
-    if (typeof value === 'boolean') return value ? 1 : 0;
-    if (typeof value === 'number' || typeof value === 'string') return value;
-    if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number | bigint>, Number);
-    return Array.isArray(value) ? value.map(String) : undefined;
+  const field = `${path === '/' ? '' : path.slice(1)}.attrs ${name}`;
+  const metadata = guarded(handle, field, () =>
+    module.get_attribute_names(handle.id, path).includes(name)
+      ? module.get_attribute_metadata(handle.id, path, name)
+      : null,
+  );
+  const text = metadata?.type === STRING;
+  if (!metadata?.shape || (!text && unreadable(metadata) !== null)) return undefined;
+  if (metadata.total_size === 0) return [];
+  const values = stored<string[] | number[]>(handle, field, metadata, {
+    read: (pointer) => module.get_attribute_data(handle.id, path, name, pointer),
+    take: (bytes) => (text ? textsFrom(bytes, metadata, module) : [...numbersFrom(bytes, metadata)]),
+    reclaim: (pointer) => module.reclaim_vlen_memory(handle.id, path, name, pointer),
   });
+  return metadata.shape.length === 0 ? values[0] : values;
 }

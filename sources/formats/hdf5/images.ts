@@ -11,10 +11,10 @@ import {
 import type { Hdf5Group } from '../../../schemas/records.ts';
 import { imageFacts } from '../image-header.ts';
 import { type CheckedDataset, guarded } from './group.ts';
+import { OPAQUE, STRING, VLEN } from './values.ts';
 
 type Options = NonNullable<Parameters<Hdf5Group['images']>[1]>;
 
-const [STRING, OPAQUE, VLEN] = [3, 5, 9];
 /** Bytes of rows that are read together because they are stored together. */
 const MAX_SLICE = 2 ** 28;
 const MAX_FRAME = 2 ** 28;
@@ -26,8 +26,8 @@ export function imagesOf(checked: CheckedDataset, options: Options = {}): Source
   if (shape.length === 4 && bytes) return rawFrames(checked, shape);
   if (shape.length === 3 && bytes) return rawFrames(checked, [...shape, 1]);
   if (shape.length === 2 && bytes) return encodedRows(checked, options);
-  if (shape.length === 1 && [STRING, OPAQUE, VLEN].includes(checked.metadata.type))
-    return encodedRows(checked, options);
+  const { type } = checked.metadata;
+  if (shape.length === 1 && (type === STRING || type === OPAQUE || type === VLEN)) return encodedRows(checked, options);
   throw fault(checked, 'uint8 frames, or one encoded picture per row', `shape [${shape.join(' × ')}]`);
 }
 
@@ -73,6 +73,13 @@ export function rowsOf({ handle, path, metadata }: CheckedDataset, from: number,
   const shape = metadata.shape!;
   const count = shape.map((length, i) => BigInt(i === 0 ? to - from : length));
   const bytes = metadata.size * Number(count.reduce((product, length) => product * length, 1n));
+  if (bytes > MAX_SLICE)
+    throw new PrepError({
+      code: 'field-shape',
+      at: { file: handle.file, field: path },
+      expected: `at most ${MAX_SLICE} bytes that are read together`,
+      found: `${bytes} of shape [${shape.join(' × ')}]`,
+    });
   return guarded(handle, path, () => {
     const pointer = module._malloc(bytes);
     if (pointer === 0) throw new Error(`no memory for ${bytes} bytes`);
@@ -96,11 +103,11 @@ export function rowsOf({ handle, path, metadata }: CheckedDataset, from: number,
 
 function encodedRows(checked: CheckedDataset, { raw, lengths }: Options): SourcePictures {
   const count = checked.metadata.shape![0]!;
+  const size = raw ? raw.width * raw.height * 3 : 0;
   const read = (from: number, to: number): Uint8Array[] =>
-    checked.metadata.type === VLEN ? listsOf(checked, from, to) : paddedOf(checked, { from, to, lengths });
+    checked.metadata.type === VLEN ? listsOf(checked, from, to) : paddedOf(checked, { from, to, lengths, raw: size });
   const first = count > 0 ? read(0, 1)[0]! : new Uint8Array(0);
   const { codec, width, height } = imageFacts(first);
-  const size = raw ? raw.width * raw.height * 3 : 0;
   if (codec === 'unknown' && raw && (first.length === size || count === 0))
     return rawRows(checked, { count, raw, read });
   if (count > 0 && (codec === 'unknown' || width === 0))
@@ -111,11 +118,19 @@ function encodedRows(checked: CheckedDataset, { raw, lengths }: Options): Source
       found: `${first.length} other bytes`,
     });
   const batches = async function* (): AsyncGenerator<PictureBatch> {
-    for (let from = 0; from < count; from += ENCODED_ROWS)
-      yield packed(read(from, Math.min(from + ENCODED_ROWS, count)));
+    // Of lists only their places are stored together.
+    const ranges = checked.metadata.type === VLEN ? evenly(count) : slices(checked, count, rowBytes(checked));
+    for (const [from, to] of ranges) yield packed(read(from, to));
   };
   return { width, height, frames: { kind: 'stream', count, batches }, field: checked.path };
 }
+
+function* evenly(count: number): Generator<[number, number]> {
+  for (let from = 0; from < count; from += ENCODED_ROWS) yield [from, Math.min(from + ENCODED_ROWS, count)];
+}
+
+const rowBytes = ({ metadata }: CheckedDataset): number =>
+  metadata.shape!.slice(1).reduce((product, length) => product * length, metadata.size);
 
 function rawRows(
   checked: CheckedDataset,
@@ -152,10 +167,10 @@ function listsOf({ handle, path, dataset }: CheckedDataset, from: number, to: nu
   });
 }
 
-/** Rows of one length, filled up with zeros behind the picture; an encoded picture never ends with one. */
+/** Rows of one length, filled up with zeros behind the picture; an encoded picture never ends with one, a raw buffer may. */
 function paddedOf(
   checked: CheckedDataset,
-  { from, to, lengths }: { from: number; to: number; lengths: ArrayLike<number> | undefined },
+  { from, to, lengths, raw }: { from: number; to: number; lengths: ArrayLike<number> | undefined; raw: number },
 ): Uint8Array[] {
   const bytes = new Uint8Array(rowsOf(checked, from, to));
   const width = bytes.length / (to - from);
@@ -163,6 +178,7 @@ function paddedOf(
     const row = bytes.subarray(i * width, (i + 1) * width);
     const told = lengths?.[from + i];
     if (told !== undefined && told > 0 && told <= width) return row.subarray(0, told);
+    if (width === raw && imageFacts(row).codec === 'unknown') return row;
     let end = width;
     while (end > 0 && row[end - 1] === 0) end--;
     return row.subarray(0, end);

@@ -2,15 +2,29 @@
  * The HDF5 library (h5wasm) with its filters, open files, and the wall around it: the library may open exactly the files
  * that were handed to it, so an external link, external storage or a virtual dataset leads nowhere.
  */
+import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import h5wasm from 'h5wasm/node';
+import h5wasm, { type Filter } from 'h5wasm/node';
 import { PrepError } from '../../../schemas/errors.ts';
 
 /**
- * Filters that are built in or have a plug-in here: deflate, shuffle, fletcher32, nbit, scale-offset, LZF, Blosc, LZ4,
- * bitshuffle, Zstandard, Blosc2, bzip2. Without the check the library gives wrong bytes for some others and no error.
+ * Filters that are built in or have a plug-in here: deflate, shuffle, fletcher32, scale-offset, LZF, Blosc, LZ4, bitshuffle,
+ * Zstandard, Blosc2, bzip2. Without the check the library gives wrong bytes for some others and no error; so does n-bit (5),
+ * whose numbers fill only a part of their bytes.
  */
-export const FILTERS: ReadonlySet<number> = new Set([1, 2, 3, 5, 6, 307, 32000, 32001, 32004, 32008, 32015, 32026]);
+const FILTERS: ReadonlySet<number> = new Set([1, 2, 3, 6, 307, 32000, 32001, 32004, 32008, 32015, 32026]);
+/** Blosc and Blosc2 pack with one of several codecs, the seventh of their parameters; for these the plug-ins lack the code. */
+const BLOSC: ReadonlySet<number> = new Set([32001, 32026]);
+const BLOSC_REFUSED: Readonly<Record<number, string>> = { 3: 'Snappy', 4: 'zlib' };
+
+/** Words for a filter that cannot be undone here, null for one that can. */
+export function refusedFilter({ id, cd_values }: Filter): { expected: string; found: string } | null {
+  if (!FILTERS.has(id)) return { expected: `filters ${[...FILTERS].join(', ')}`, found: `filter ${id}` };
+  const codec = BLOSC.has(id) ? BLOSC_REFUSED[cd_values[6] ?? 0] : undefined;
+  return codec
+    ? { expected: 'Blosc with LZ4, BloscLZ or Zstandard', found: `filter ${id} (Blosc) with ${codec}` }
+    : null;
+}
 
 type H5Module = Awaited<typeof h5wasm.ready>;
 
@@ -29,7 +43,7 @@ type Guarded = Omit<H5Module, 'FS'> & {
 };
 
 /** What the library opens for itself: it prints its error stack into a temporary file before it throws it. */
-const OWN = ['/dev/', '/tmp/tmpfile_'];
+const OWN = /^\/tmp\/tmpfile_\w+$/;
 /** Emscripten's ENOENT. */
 const NOTHING_THERE = 44;
 
@@ -50,7 +64,9 @@ async function load(): Promise<Hdf5Library> {
   const open = module.FS.open.bind(module.FS);
   module.FS.open = (path, ...rest) => {
     const name = typeof path === 'string' ? path : String((path as { path?: unknown }).path ?? '');
-    if (allowed.has(name) || OWN.some((one) => name.startsWith(one)) || name.startsWith(plugins))
+    // A name inside a file may climb out of a folder: only where it leads counts.
+    const led = resolve(name);
+    if (allowed.has(name) || OWN.test(led) || led === plugins || led.startsWith(plugins + sep))
       return open(path, ...rest);
     throw new module.FS.ErrnoError(NOTHING_THERE);
   };
@@ -90,5 +106,7 @@ function forget(allowed: Map<string, number>, path: string): void {
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const reasons = [...text.matchAll(/#\d+: .*?\(\): (.*)/g)].map((match) => match[1]!.trim());
-  return reasons.length > 0 ? [...new Set(reasons.slice(-2))].reverse().join('; ') : text.split('\n')[0]!.slice(0, 200);
+  return reasons.length > 0
+    ? [...new Set(reasons.slice(-2))].reverse().join('; ')
+    : text.split('\n')[0]!.slice(0, 200) || 'the library refuses it without a word';
 }
