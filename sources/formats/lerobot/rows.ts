@@ -119,13 +119,16 @@ function cellBytes(cell: unknown): Uint8Array | string {
   if (cell instanceof Uint8Array) return cell;
   if (typeof cell === 'string') return `${cell}\0`;
   const numbers = flatCell(cell);
-  return numbers === null ? '\0null\0' : new Uint8Array(Float64Array.from(numbers).buffer);
+  if (numbers !== null) return new Uint8Array(Float64Array.from(numbers).buffer);
+  if (cell === null || cell === undefined) return '\0null\0';
+  return `${JSON.stringify(cell, (_, value) => (typeof value === 'bigint' ? `${value}` : value))}\0`;
 }
 
 function kindOf(cell: unknown): string {
   if (cell === null || cell === undefined) return 'null';
   if (cell instanceof Uint8Array) return `${cell.length} bytes`;
   if (typeof cell === 'string') return `text ${JSON.stringify(cell.slice(0, 40))}`;
+  if (cell instanceof Date) return `a date (${cell.toISOString()})`;
   return Array.isArray(cell) ? 'a list that holds more than numbers' : typeof cell;
 }
 
