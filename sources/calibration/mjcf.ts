@@ -2,10 +2,10 @@
 import { PrepError } from '../../schemas/errors.ts';
 import {
   compose,
+  composeRotations,
   identityRotation,
   type Rigid,
   type Rotation,
-  rotationFromEuler,
   rotationFromMatrix,
   rotationFromQuaternion,
   rotationFromVector,
@@ -29,45 +29,70 @@ const MAX_ELEMENTS = 200_000;
 const FOVY = 45;
 
 /**
- * The camera of that name if it stands still: not on a body with a joint, not tracking. Null where there is none.
- * @throws PrepError `bad-metadata` for text that is no MJCF, or an orientation that is not read here
+ * The camera of that name if it stands still: not on a body with a joint or moved from outside, not tracking. Null where there
+ * is none, or one that no field of view describes (orthographic, a lens given by its sensor).
+ * @throws PrepError `bad-metadata` for text that is no MJCF
  */
 export function mjcfCamera(xml: string, name: string): MjcfCamera | null {
   const root = parsed(xml);
-  const compiler = root.children.find(({ tag }) => tag === 'compiler')?.attributes ?? {};
+  const sections = root.children.filter(({ tag }) => tag === 'compiler').map(({ attributes }) => attributes);
+  const compiler: Element['attributes'] = Object.assign({}, ...sections);
+  const classes = new Map<string, Element['attributes']>();
+  for (const section of root.children.filter(({ tag }) => tag === 'default')) collect(section, {}, classes);
   for (const world of root.children.filter(({ tag }) => tag === 'worldbody')) {
-    const found = search(world, name, { pose: { r: identityRotation(), t: new Float64Array(3) }, compiler });
+    const pose = { r: identityRotation<'world', 'body'>(), t: new Float64Array(3) };
+    const found = search(world, name, { pose, compiler, classes, childclass: world.attributes.childclass ?? MAIN });
     if (found) return found;
   }
   return null;
 }
 
+/** Name of the outermost class of defaults where it has none of its own. */
+const MAIN = 'main';
+
+/** What each class says of cameras; a class within another has what that one says and its own. */
+function collect(section: Element, outer: Element['attributes'], classes: Map<string, Element['attributes']>): void {
+  const own = section.children.filter(({ tag }) => tag === 'camera').map(({ attributes }) => attributes);
+  const merged: Element['attributes'] = Object.assign({}, outer, ...own);
+  classes.set(section.attributes.class ?? MAIN, merged);
+  for (const inner of section.children.filter(({ tag }) => tag === 'default')) collect(inner, merged, classes);
+}
+
 interface Frame {
   readonly pose: Rigid<'world', 'body'>;
-  readonly compiler: Readonly<Record<string, string>>;
+  readonly compiler: Element['attributes'];
+  readonly classes: ReadonlyMap<string, Element['attributes']>;
+  readonly childclass: string;
 }
 
 function search(body: Element, name: string, frame: Frame): MjcfCamera | null {
   for (const child of body.children) {
     if (child.tag === 'camera' && child.attributes.name === name) return cameraOf(child, frame);
-    if (child.tag !== 'body') continue;
-    // A body with a joint moves, and with it every camera on it.
-    if (child.children.some(({ tag }) => tag === 'joint' || tag === 'freejoint')) continue;
-    const pose = compose<'world', 'body', 'body'>(frame.pose, poseOf(child, frame.compiler));
-    const found = search(child, name, { ...frame, pose });
+    if (child.tag !== 'body' && child.tag !== 'frame') continue;
+    // A body with a joint moves, and with it every camera on it; one of motion capture is moved from outside.
+    if (child.tag === 'body' && (child.attributes.mocap === 'true' || jointed(child))) continue;
+    const pose = compose<'world', 'body', 'body'>(frame.pose, poseOf(child.attributes, frame.compiler));
+    const found = search(child, name, { ...frame, pose, childclass: child.attributes.childclass ?? frame.childclass });
     if (found) return found;
   }
   return null;
 }
 
-function cameraOf({ attributes }: Element, frame: Frame): MjcfCamera | null {
+/** A joint within a `frame` is one of the body around it. */
+const jointed = ({ children }: Element): boolean =>
+  children.some((one) => one.tag === 'joint' || one.tag === 'freejoint' || (one.tag === 'frame' && jointed(one)));
+
+function cameraOf({ attributes: own }: Element, frame: Frame): MjcfCamera | null {
+  const attributes = { ...frame.classes.get(own.class ?? frame.childclass), ...own };
   if ((attributes.mode ?? 'fixed') !== 'fixed') return null;
-  const pose = poseOf({ tag: 'camera', attributes, children: [] }, frame.compiler);
-  const fovy = Number(attributes.fovy ?? FOVY) * (Math.PI / 180);
-  return { worldFromCam: compose<'world', 'body', 'cam'>(frame.pose, pose as unknown as Rigid<'body', 'cam'>), fovy };
+  const lens = attributes.sensorsize !== undefined || attributes.orthographic === 'true';
+  if (lens || (attributes.projection ?? 'perspective') !== 'perspective') return null;
+  const pose = poseOf(attributes, frame.compiler) as unknown as Rigid<'body', 'cam'>;
+  const [fovy] = numbers(attributes.fovy ?? `${FOVY}`, 1);
+  return { worldFromCam: compose<'world', 'body', 'cam'>(frame.pose, pose), fovy: fovy! * (Math.PI / 180) };
 }
 
-function poseOf({ attributes }: Element, compiler: Frame['compiler']): Rigid<'body', 'body'> {
+function poseOf(attributes: Element['attributes'], compiler: Frame['compiler']): Rigid<'body', 'body'> {
   return { r: rotationOf(attributes, compiler), t: Float64Array.from(numbers(attributes.pos ?? '0 0 0', 3)) };
 }
 
@@ -87,13 +112,11 @@ function rotationOf(attributes: Element['attributes'], compiler: Frame['compiler
     const length = Math.hypot(x, y, z);
     return rotationFromVector([x, y, z].map((one) => (one / length) * angle * unit));
   }
-  if (attributes.euler !== undefined) {
-    if ((compiler.eulerseq ?? 'xyz') !== 'xyz') throw bad('eulerseq xyz', `eulerseq ${compiler.eulerseq}`);
-    return rotationFromEuler(
+  if (attributes.euler !== undefined)
+    return turns(
       numbers(attributes.euler, 3).map((x) => x * unit),
-      'intrinsic-xyz',
+      compiler.eulerseq ?? 'xyz',
     );
-  }
   if (attributes.xyaxes !== undefined) {
     const v = numbers(attributes.xyaxes, 6);
     const x = unitVector(v.slice(0, 3));
@@ -102,8 +125,26 @@ function rotationOf(attributes: Element['attributes'], compiler: Frame['compiler
     const z = [x[1]! * y[2]! - x[2]! * y[1]!, x[2]! * y[0]! - x[0]! * y[2]!, x[0]! * y[1]! - x[1]! * y[0]!];
     return rotationFromMatrix([0, 1, 2].flatMap((i) => [x[i]!, y[i]!, z[i]!]));
   }
-  if (attributes.zaxis !== undefined) throw bad('quat, axisangle, euler or xyaxes', 'zaxis');
-  return identityRotation();
+  return attributes.zaxis === undefined ? identityRotation() : alongZ(unitVector(numbers(attributes.zaxis, 3)));
+}
+
+/** Turns one after the other, about the axes as they are then (small letters) or as they were at first (capitals). */
+function turns(angles: readonly number[], sequence: string): Rotation<'body', 'body'> {
+  if (!/^[xyz]{3}$/i.test(sequence)) throw bad('eulerseq of three axes', `eulerseq ${sequence}`);
+  return angles.reduce((pose, angle, i) => {
+    const axis = 'xyz'.indexOf(sequence[i]!.toLowerCase());
+    const turn = rotationFromVector<'body', 'body'>([0, 1, 2].map((k) => (k === axis ? angle : 0)));
+    const moving = sequence[i] === sequence[i]!.toLowerCase();
+    return moving ? composeRotations(pose, turn) : composeRotations(turn, pose);
+  }, identityRotation<'body', 'body'>());
+}
+
+/** The shortest turn that brings z onto a direction; where that is -z, half a turn about x. */
+function alongZ([x, y, z]: readonly number[]): Rotation<'body', 'body'> {
+  const sine = Math.hypot(x!, y!);
+  if (sine < 1e-10) return rotationFromVector([z! < 0 ? Math.PI : 0, 0, 0]);
+  const angle = Math.atan2(sine, z!);
+  return rotationFromVector([(-y! / sine) * angle, (x! / sine) * angle, 0]);
 }
 
 function unitVector(v: readonly number[]): number[] {

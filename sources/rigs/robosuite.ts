@@ -56,7 +56,7 @@ export function modelCamera(
   size: { readonly width: number; readonly height: number },
 ): { pose?: PublishedPose; intrinsics?: PublishedIntrinsics } {
   const xml = record.hdf5().attribute('model_file');
-  const camera = typeof xml === 'string' && xml.includes(`"${name}"`) ? mjcfCamera(xml, name) : null;
+  const camera = typeof xml === 'string' && xml.includes(name) ? mjcfCamera(xml, name) : null;
   if (!camera) return {};
   return {
     pose: { ...seriesOf([camera.worldFromCam], `model_file camera ${name}`), axes: 'opengl', source: 'mjcf' },
