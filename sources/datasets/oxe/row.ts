@@ -11,7 +11,7 @@ export interface Columns {
 
 /**
  * How a gripper number is read. `open`: 0 closed … 1 open, clipped · `closed`: the other way round · `relative`: +1 closing,
- * −1 opening, 0 hold, summed up · `range`: value at closed and at open · `always-open`: a set whose tool does not close.
+ * −1 opening, 0 hold, summed up · `range`: value at closed and at open.
  */
 export type GripperRule = 'open' | 'closed' | 'relative' | { readonly closed: number; readonly open: number };
 export interface Gripper extends Columns {
@@ -19,7 +19,13 @@ export interface Gripper extends Columns {
 }
 
 export type PoseSource =
-  | (Columns & { readonly kind: Exclude<PoseKind, 'matrix' | 'matrix34'> })
+  | (Columns & {
+      readonly kind: Exclude<PoseKind, 'matrix' | 'matrix34'>;
+      /** Metres per published unit of position; default 1. */
+      readonly unit?: number;
+    })
+  /** Turns about the fixed axes z, x, y in that order (scipy `zxy`). */
+  | (Columns & { readonly kind: 'xyz+extrinsic-zxy' })
   /** 16 numbers, column after column, as libfranka gives them. */
   | (Columns & { readonly kind: 'matrix-columns' })
   /** Position and rotation in two fields. */

@@ -3,7 +3,7 @@
  * standardisation code of OpenVLA and Octo reads them). Where a set's description does not say how an
  * orientation is written, the line says so.
  */
-import { action, closedness, euler, libfranka, RPY, TOLD, X } from './columns.ts';
+import { action, closedness, euler, libfranka, POLARITY, RPY, TOLD, X, yawPitchRoll } from './columns.ts';
 import type { OxeRow } from './row.ts';
 
 export const POSED_ROWS: readonly OxeRow[] = [
@@ -40,7 +40,7 @@ export const POSED_ROWS: readonly OxeRow[] = [
     },
     poses: euler('observation/robot_obs'),
     commanded: [{ path: 'action/rel_actions_world', from: -1, rule: 'open' }],
-    doubt: RPY,
+    doubt: `${RPY}; its description says that the gripper command -1 opens, its other readers that 1 does`,
   },
   {
     name: 'viola',
@@ -76,7 +76,7 @@ export const POSED_ROWS: readonly OxeRow[] = [
       cameras: { image: 'fixed' },
       poses: euler(),
       commanded: action('open', 6),
-      doubt: RPY,
+      doubt: `${RPY}; ${POLARITY}`,
     },
   },
   {
@@ -128,7 +128,6 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'franka',
       title: 'NYU Franka Play',
       cameras: { image: 'fixed', image_additional_view: 'fixed' },
-      doubt: RPY,
     },
     poses: euler('observation/state', -6),
     commanded: action('open', -2),
@@ -148,7 +147,7 @@ export const POSED_ROWS: readonly OxeRow[] = [
       cameras: { image: 'fixed' },
       poses: euler(),
       commanded: action('open'),
-      doubt: RPY,
+      doubt: `${RPY}; its positions may be decimetres, and its gripper command is a torque of which 1 is taken to open`,
     },
   },
   {
@@ -171,9 +170,10 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'pr2',
       title: 'Tokyo PR2 Fridge',
       cameras: { image: 'fixed' },
-      poses: euler(),
+      // Millimetres: its grippers open by 86.
+      poses: [{ kind: 'xyz+extrinsic-xyz', path: 'observation/state', unit: 0.001 }],
       commanded: action('open', -2),
-      doubt: RPY,
+      doubt: POLARITY,
     },
   },
   {
@@ -183,9 +183,10 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'pr2',
       title: 'Tokyo PR2 Tabletop',
       cameras: { image: 'fixed' },
-      poses: euler(),
+      // Millimetres: its grippers open by 86.
+      poses: [{ kind: 'xyz+extrinsic-xyz', path: 'observation/state', unit: 0.001 }],
       commanded: action('open', -2),
-      doubt: RPY,
+      doubt: POLARITY,
     },
   },
   {
@@ -195,15 +196,15 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'xarm',
       title: 'Tokyo xArm Pick and Place',
       cameras: { image: 'fixed', image2: 'fixed', hand_image: 'hand' },
-      doubt: RPY,
+      doubt: POLARITY,
     },
-    poses: euler('observation/end_effector_pose'),
+    poses: yawPitchRoll('observation/end_effector_pose'),
     commanded: action('open'),
   },
   {
     name: `utokyo_xarm_bimanual${X}`,
-    ...{ hz: 10, robot: 'two_xarms', title: 'Tokyo xArm Bimanual', cameras: { image: 'fixed' }, doubt: RPY },
-    poses: [...euler('observation/pose_r'), ...euler('observation/pose_l')],
+    ...{ hz: 10, robot: 'two_xarms', title: 'Tokyo xArm Bimanual', cameras: { image: 'fixed' }, doubt: POLARITY },
+    poses: [...yawPitchRoll('observation/pose_r'), ...yawPitchRoll('observation/pose_l')],
     commanded: [...action('open', -1), ...action('open', 6)],
   },
   {
@@ -215,7 +216,7 @@ export const POSED_ROWS: readonly OxeRow[] = [
       cameras: { image: 'fixed' },
       poses: euler(),
       commanded: action('open'),
-      doubt: RPY,
+      doubt: `${RPY}; ${POLARITY}`,
     },
   },
   {
@@ -225,9 +226,9 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'dlr_sara',
       title: 'DLR Sara Pour',
       cameras: { image: 'fixed' },
-      poses: euler(),
+      poses: [{ kind: 'xyz+extrinsic-zxy', path: 'observation/state' }],
       commanded: action('open'),
-      doubt: RPY,
+      doubt: POLARITY,
     },
   },
   {
@@ -237,9 +238,9 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'dlr_sara',
       title: 'DLR Sara Grid Clamp',
       cameras: { image: 'fixed' },
-      poses: euler(),
+      poses: [{ kind: 'xyz+extrinsic-zxy', path: 'observation/state' }],
       commanded: action('open'),
-      doubt: RPY,
+      doubt: POLARITY,
     },
   },
   {
@@ -249,9 +250,8 @@ export const POSED_ROWS: readonly OxeRow[] = [
       robot: 'dlr_edan',
       title: 'DLR EDAN Shared Control',
       cameras: { image: 'fixed' },
-      poses: euler(),
+      poses: [{ kind: 'xyz+extrinsic-zxy', path: 'observation/state' }],
       commanded: action('closed'),
-      doubt: RPY,
     },
   },
   {
@@ -269,7 +269,8 @@ export const POSED_ROWS: readonly OxeRow[] = [
       cameras: { image_1: 'fixed', image_2: 'fixed', image_3: 'fixed', image_4: 'fixed' },
     },
     poses: euler(),
-    commanded: action('open'),
+    // The last number of the action is a velocity of the fingers: the measured opening (a Panda hand's) serves for both.
+    commanded: [{ path: 'observation/state', from: -1, rule: { closed: 0, open: 0.08 } }],
     doubt: `${RPY}; its extrinsics have no intrinsics and no documented direction and are not used`,
   },
   ...['spatial', 'object', 'goal', '10'].map(

@@ -1,5 +1,7 @@
 /** A line of the Open X-Embodiment table → a dataset file. None of these sets has calibration. */
 import { PrepError } from '../../../schemas/errors.ts';
+import { composeRotations, type Rotation, rotationFromVector } from '../../../schemas/geometry.ts';
+import { seriesOf } from '../../../schemas/pose-series.ts';
 import type { RldsRecord } from '../../../schemas/records.ts';
 import type { EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../../../schemas/source.ts';
 import type { CameraSpec, DatasetSpec, EpisodePlace } from '../../../schemas/spec.ts';
@@ -19,7 +21,7 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     clock: 'index',
     robots: { [row.robot]: { arms, hz: row.hz, eeOrigin: 'end effector as published', eeFromTool: null } },
     cameras: cameraSpecs(row),
-    gripper: { action: 'commanded', proprio: row.measured ? 'measured' : 'commanded' },
+    gripper: { action: commandOf(row), proprio: row.measured ? 'measured' : commandOf(row) },
     calibration: 'none',
     impossible:
       missing.length > 0
@@ -29,6 +31,12 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     data: (record) => data(row, record),
   };
 }
+
+/** A set without a usable command has its measured opening serve for both. */
+const commandOf = ({ commanded }: OxeRow): 'commanded' | 'measured' =>
+  typeof commanded !== 'string' && commanded.every(({ path }) => path.startsWith('observation/'))
+    ? 'measured'
+    : 'commanded';
 
 function cameraSpecs({ cameras }: OxeRow): CameraSpec[] {
   let hands = 0;
@@ -42,8 +50,18 @@ function cameraSpecs({ cameras }: OxeRow): CameraSpec[] {
 function identity(row: OxeRow, record: RldsRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
   const id = `${container}/${split}/${index}`;
   const path = `steps/${row.language ?? 'language_instruction'}`;
-  const text = record.has(path) ? record.text(path).trim() : '';
+  const text = record.has(path) ? instructionOf(record, path).trim() : '';
   return { id, sourceId: id, robot: row.robot, success: null, instructions: text === '' ? [] : [text], segments: [] };
+}
+
+/** A text, or (Language-Table) its code points, filled up with zeros. */
+function instructionOf(record: RldsRecord, path: string): string {
+  const values = record.values(path);
+  if (!(values instanceof Float64Array)) return record.text(path);
+  const first = values.subarray(0, Math.floor(values.length / record.steps));
+  const end = first.indexOf(0);
+  const points = [...first.subarray(0, end < 0 ? first.length : end)];
+  return points.every((x) => Number.isInteger(x) && x > 0 && x < 0xd800) ? String.fromCodePoint(...points) : '';
 }
 
 function data(row: OxeRow, record: RldsRecord): SourceData {
@@ -101,11 +119,26 @@ function posesOf(record: RldsRecord, source: PoseSource): PoseSeries {
     return { kind: source.kind, values, field: `steps/${source.position.path} + ${source.rotation.path}` };
   }
   const field = `steps/${source.path}`;
+  if (source.kind === 'xyz+extrinsic-zxy') return turnedZxy(columns(record, source, 6), field);
   if (source.kind !== 'matrix-columns') {
     const width = source.kind === 'xyz+wxyz' || source.kind === 'xyz+xyzw' ? 7 : 6;
-    return { kind: source.kind, values: columns(record, source, width), field };
+    const { unit = 1 } = source;
+    const values = columns(record, source, width).map((x, i) => (i % width < 3 ? unit * x : x));
+    return { kind: source.kind, values, field };
   }
   const stored = columns(record, source, 16);
   const values = stored.map((_, i) => stored[16 * Math.floor(i / 16) + 4 * (i % 4) + Math.floor((i % 16) / 4)]!);
   return { kind: 'matrix', values, field };
+}
+
+/** `R = Ry(v₅)·Rx(v₄)·Rz(v₃)`: scipy's `from_euler('zxy')`. */
+function turnedZxy(values: Float64Array, field: string): PoseSeries {
+  const about = (axis: 0 | 1 | 2, angle: number): Rotation<'base', 'base'> =>
+    rotationFromVector([0, 1, 2].map((k) => (k === axis ? angle : 0)));
+  const poses = Array.from({ length: values.length / 6 }, (_, step) => {
+    const v = values.subarray(6 * step, 6 * step + 6);
+    const [z, x, y] = [about(2, v[3]!), about(0, v[4]!), about(1, v[5]!)];
+    return { r: composeRotations(y, composeRotations(x, z)), t: v.slice(0, 3) };
+  });
+  return seriesOf(poses, field);
 }
