@@ -43,7 +43,7 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
     });
   const list = Array.isArray(files.extrinsic) ? files.extrinsic : [];
   const repeated = steps - list.length;
-  if (repeated < 0 || repeated > Math.max(FEW, SHARE * steps) || list.length === 0)
+  if (repeated < -FEW || repeated > Math.max(FEW, SHARE * steps) || list.length === 0)
     throw new PrepError({
       code: 'field-shape',
       at: { ...at, field: LIST },
@@ -54,10 +54,11 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
   return {
     intrinsics: ['fx', 'fy', 'ppx', 'ppy'].map((name) => member(k, name)),
     baseFromCam: withLast(
-      list.map((entry, step) => poseAt(member(entry, 'extrinsic'), { ...at, step })),
-      repeated,
+      // A recording may go on a little after the last step, as its videos do.
+      list.slice(0, steps).map((entry, step) => poseAt(member(entry, 'extrinsic'), { ...at, step })),
+      Math.max(0, repeated),
     ),
-    repeated,
+    repeated: Math.max(0, repeated),
   };
 }
 

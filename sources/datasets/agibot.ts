@@ -134,8 +134,9 @@ function data(record: FilesRecord): SourceData {
 function baseOf(record: FilesRecord) {
   const file = record.hdf5();
   const field = 'state/robot/position';
-  if (!file.has(field) || file.shape(field).length < 2) return null;
-  return movingBase(poses(file.numbers(field, 3), file.numbers('state/robot/orientation', 4), field));
+  const turn = 'state/robot/orientation';
+  if ([field, turn].some((one) => !file.has(one) || file.shape(one).length < 2)) return null;
+  return movingBase(poses(file.numbers(field, 3), file.numbers(turn, 4), field));
 }
 
 function poses(place: Float64Array, turn: Float64Array, field: string): PoseSeries {
@@ -159,7 +160,7 @@ function armOf(record: FilesRecord, arm: number, base: ReturnType<typeof baseOf>
       expected: 'a gripper per arm (2 columns)',
       found: `${width} columns: dexterous hands`,
     });
-  const measured = openness(ofArm(file.numbers('state/effector/position', 2), 1));
+  const measured = ofArm(openness(file.numbers('state/effector/position', 2)), 1);
   return {
     pose: inWorld(poses(ofArm(place, 3), ofArm(turn, 4), 'state/end'), base),
     opennessMeasured: measured,
@@ -167,9 +168,13 @@ function armOf(record: FilesRecord, arm: number, base: ReturnType<typeof baseOf>
   };
 }
 
-/** Degrees of the actuator, 0 (some units 35) open … 120 closed; other units count from 0 closed to −45° (or −π/4) open. */
+/**
+ * Degrees of the actuator, 0 (some units 35) open … 120 closed; other units count from 0 closed to −45° (or −π/4) open.
+ * Both grippers of a robot are of one kind: what the one shows says how the other, which may rest at 0, is read.
+ */
 function openness(values: Float64Array): Float64Array {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = values.reduce((least, x) => Math.min(least, x), Number.POSITIVE_INFINITY);
+  const high = values.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
   if (high <= 0 && low < 0 && low >= -Math.PI / 4 - 0.01) return values.map((x) => -x / (Math.PI / 4));
   if (high <= 0 && low < 0 && low >= -45.5) return values.map((x) => -x / 45);
   if (low < -5 || high > 1.1 * CLOSED)

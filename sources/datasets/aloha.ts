@@ -2,7 +2,8 @@
  * ALOHA, ACT and Mobile ALOHA episodes (HDF5): joints of two ViperX 300 arms; and AgileX's recorders (Cobot Magic), which write
  * the same layout for two Piper arms. Facts: formats §7.3, §0.5.
  */
-import type { FilesRecord } from '../../schemas/records.ts';
+import type { FlagRun } from '../../schemas/episode.ts';
+import type { FilesRecord, Hdf5Group } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { CameraSpec, DatasetSpec } from '../../schemas/spec.ts';
 import { piperSeries } from '../rigs/piper.ts';
@@ -96,18 +97,23 @@ function data(record: FilesRecord): SourceData {
     };
   };
   const stored = file.keys('observations/images');
-  const lengths = file.has('compress_len') ? file.numbers('compress_len') : null;
+  const listed = RECORDER.filter((one) => stored.includes(one));
+  // Rows are in the recorder's order, known for its own cameras alone: with others among them zeros tell the lengths.
+  const known = listed.length === stored.length && file.has('compress_len');
+  const lengths = known && file.shape('compress_len')[0] === stored.length ? file.numbers('compress_len') : null;
+  const flagRuns = movingRuns(file, steps);
   return {
     steps,
     arms: [arm(7), arm(0)],
     cameras: stored.map((name): SourceCamera => {
-      const row = RECORDER.filter((one) => stored.includes(one)).indexOf(name);
-      const own = lengths && row >= 0 ? { lengths: lengths.subarray(row * steps, (row + 1) * steps) } : {};
+      const row = listed.indexOf(name);
+      const own = lengths ? { lengths: lengths.subarray(row * steps, (row + 1) * steps) } : {};
       const path = `observations/images/${name}`;
       // AgileX's recorder hands RGB to OpenCV's encoder, which takes it for BGR; raw frames are as they are.
       const bgr = agilex && file.shape(path).length < 3;
       return { name, ...file.images(path, own), appearance: { bgr } };
     }),
+    ...(flagRuns.length > 0 ? { flagRuns } : {}),
   };
 }
 
@@ -116,4 +122,23 @@ function strokeOf(...values: Float64Array[]): number {
   const most = Math.max(...values.map((column) => column.reduce((a, b) => Math.max(a, b), 0)));
   // Readings overshoot by a few percent.
   return STROKES.find((stroke) => most <= stroke * 1.05) ?? 1;
+}
+
+/** Commanded speed of the base (m/s, rad/s) below which it stands. */
+const STANDS = 0.01;
+
+/** Steps at which the base of Mobile ALOHA drives: its odometry is not recorded, so the poses stay in the arms' own bases. */
+function movingRuns(file: Hdf5Group, steps: number): FlagRun[] {
+  if (!file.has('base_action')) return [];
+  const speed = file.numbers('base_action', 2);
+  const moves = (step: number): boolean => Math.max(...speed.subarray(2 * step, 2 * step + 2).map(Math.abs)) > STANDS;
+  const runs: FlagRun[] = [];
+  for (let start = 0; start < steps; start++) {
+    if (!moves(start)) continue;
+    let end = start + 1;
+    while (end < steps && moves(end)) end++;
+    runs.push({ flag: 'base_moving', start, end });
+    start = end;
+  }
+  return runs;
 }

@@ -18,6 +18,10 @@ export default {
   cameras: [
     { name: 'e2h_cam', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
     { name: 'eih_cam', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'centre' },
+    // Of converted DROID.
+    { name: 'exterior_1_left', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
+    { name: 'exterior_2_left', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
+    { name: 'wrist_left', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'centre' },
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'K and camera poses in each file',

@@ -2,7 +2,7 @@
 import { PrepError } from '../../schemas/errors.ts';
 import { framesOf } from '../../schemas/frames.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
-import type { EpisodeIdentity, SourceCamera, SourceData } from '../../schemas/source.ts';
+import type { EpisodeIdentity, PublishedPose, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { Companions, DatasetSpec } from '../../schemas/spec.ts';
 import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
@@ -158,12 +158,22 @@ function cameraOf(record: FilesRecord, view: View, steps: number): SourceCamera 
     `observation/camera_intrinsics/${serial}_left`,
   ];
   const k = file.has(lens) ? file.numbers(lens, 9) : null;
+  const pose: PublishedPose | null = file.has(poses)
+    ? { kind: 'xyz+extrinsic-xyz', values: file.numbers(poses, 6).subarray(0, steps * 6), field: poses }
+    : toldPose(metadata(record), view);
   return {
     name: view,
     ...pictures,
-    ...(file.has(poses)
-      ? { pose: { kind: 'xyz+extrinsic-xyz', values: file.numbers(poses, 6).subarray(0, steps * 6), field: poses } }
-      : {}),
+    ...(pose ? { pose } : {}),
     ...(k ? { intrinsics: { values: [k[0]!, k[4]!, k[2]!, k[5]!], width: 1280, height: 720, field: lens } } : {}),
   };
+}
+
+/** The metadata repeat the pose at the first step, as six numbers or as an object that holds them. */
+function toldPose(told: Readonly<Record<string, unknown>>, view: View): PublishedPose | null {
+  const field = SERIALS[view].replace('serial', 'extrinsics');
+  const value = told[field];
+  const list = Array.isArray(value) ? value : (value as { extrinsics?: unknown } | null | undefined)?.extrinsics;
+  if (!Array.isArray(list) || list.length !== 6 || !list.every((x) => typeof x === 'number')) return null;
+  return { kind: 'xyz+extrinsic-xyz', values: Float64Array.from(list), field: `metadata ${field}` };
 }

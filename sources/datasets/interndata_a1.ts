@@ -56,8 +56,11 @@ const suffixed = (features: object, suffix: string): string | undefined =>
 function column(record: LerobotRecord, suffix: string): string {
   const found = suffixed(record.info.features, suffix);
   if (found !== undefined && record.has(found)) return found;
-  throw new PrepError({ code: 'missing-field', at: { field: suffix }, expected: `a column ${suffix}`, found: 'none' });
+  throw missing(suffix);
 }
+
+const missing = (suffix: string): PrepError =>
+  new PrepError({ code: 'missing-field', at: { field: suffix }, expected: `a column ${suffix}`, found: 'none' });
 
 function identity(record: LerobotRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
   const id = `${container}/${split}/${index}`;
@@ -114,18 +117,22 @@ function poses(record: LerobotRecord, suffix: string): PoseSeries {
   return { kind: 'xyz+wxyz', values: record.numbers(field, 7), field };
 }
 
-/** Commands are `master_actions`; `actions` hold the next frame's measurement and serve where a set has no others. */
+/**
+ * Commands are `master_actions`; `actions` hold the next frame's measurement and serve where a set has no others. A reading in an
+ * unknown unit is scaled by the latter; where they are absent the command serves for both.
+ */
 function openness(record: LerobotRecord, side: string): Pick<SourceArm, 'opennessMeasured' | 'opennessCommanded'> {
-  const master = suffixed(record.info.features, `master_actions.${side}gripper.openness`);
-  const next = record.numbers(
-    column(record, `actions.${side}gripper.openness`).replace(/^.*master_actions/, 'actions'),
-    1,
-  );
-  const command = master ? record.numbers(master, 1) : next;
+  const listed = (name: string): Float64Array | null => {
+    const found = suffixed(record.info.features, `${name}.${side}gripper.openness`);
+    return found !== undefined && record.has(found) ? record.numbers(found, 1) : null;
+  };
+  const [master, next] = [listed('master_actions'), listed('actions')];
+  const command = master ?? next;
+  if (command === null) throw missing(`actions.${side}gripper.openness`);
   const position = record.numbers(column(record, `states.${side}gripper.position`), 1);
   const open = OPEN[robotOf(record)];
-  const measured = open === undefined ? scaledTo(position, next) : position.map((x) => x / open);
-  return { opennessMeasured: measured, opennessCommanded: command };
+  if (open !== undefined) return { opennessMeasured: position.map((x) => x / open), opennessCommanded: command };
+  return { opennessMeasured: next ? scaledTo(position, next) : command, opennessCommanded: command };
 }
 
 /** Least squares of openness = a + b · position between a reading and the openness listed for the frame before it. */

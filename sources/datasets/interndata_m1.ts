@@ -29,8 +29,10 @@ export default {
   title: 'InternData-M1 (LeRobot v2.1)',
   licence: 'CC BY-NC-SA 4.0',
   format: 'lerobot',
-  accepts: ({ features }) =>
-    Object.hasOwn(features, 'state.eef_quaternion') ? null : 'no feature state.eef_quaternion',
+  accepts: ({ features, path, robotType }) => {
+    if (!Object.hasOwn(features, 'state.eef_quaternion')) return 'no feature state.eef_quaternion';
+    return /agilex/i.test(`${path} ${robotType}`) ? 'the AgileX part, whose columns are not documented' : null;
+  },
   bytes: [TRACE],
   clock: 'index',
   robots: {
@@ -48,7 +50,7 @@ export default {
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'camera_data of each episode; the base in the world from the finger trace, else rotations only',
-  impossible: 'proprioception and camera translations where an episode lacks tcp_3d_trace',
+  impossible: 'proprioception and camera translations where an episode lacks tcp_3d_trace; the AgileX part',
   identity,
   data,
 } satisfies DatasetSpec<LerobotRecord>;

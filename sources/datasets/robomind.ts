@@ -1,5 +1,6 @@
 /** RoboMIND v1.x (HDF5 per episode). Facts: formats §7.4; colour order §0.5. */
 import { PrepError } from '../../schemas/errors.ts';
+import type { SourcePictures } from '../../schemas/frames.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { CameraSpec, DatasetSpec, RobotSpec } from '../../schemas/spec.ts';
@@ -64,7 +65,7 @@ export default {
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'intrinsics: one set per embodiment (flagged as assumed); camera poses are not published',
   impossible:
-    'camera-frame actions (only --reference base); UR episodes with a frozen end effector; TienKung (no end-effector pose)',
+    'camera-frame actions (only --reference base); UR episodes with a frozen end effector; TienKung (no end-effector pose) and simulation (pictures at another rate than poses). Of the AgileX gripper the sources disagree on the direction: larger is taken for open',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;
@@ -86,7 +87,7 @@ function robotOf(path: string): 'franka' | 'ur' | 'fr3_dual' | 'agilex' {
     code: 'no-pose',
     at: { field: 'end_effector' },
     expected: 'franka, ur, fr3_dual or agilex',
-    found: `h5_${embodiment}, which publishes no end-effector pose`,
+    found: `h5_${embodiment}, ${/^sim/.test(embodiment) ? 'whose pictures have another rate than its poses' : 'which publishes no end-effector pose'}`,
   });
 }
 
@@ -148,7 +149,8 @@ function armsOf(record: FilesRecord): SourceArm[] {
 
 function agilexArm(record: FilesRecord, side: string): SourceArm {
   const read = (root: string): Float64Array => record.hdf5().numbers(`${root}/end_effector_${side}`, 7);
-  const [puppet, master] = [read('puppet'), read('master')];
+  const puppet = read('puppet');
+  const master = record.hdf5().has(`master/end_effector_${side}`) ? read('master') : puppet;
   const open = (values: Float64Array): Float64Array => values.filter((_, i) => i % 7 === 6).map((x) => x / AGILEX_OPEN);
   return {
     pose: {
@@ -166,13 +168,25 @@ function cameraOf(record: FilesRecord, name: string): SourceCamera[] {
   const path = `observations/rgb_images/${name}`;
   const known = Object.entries(K).find(([key]) => embodiment.startsWith(key))?.[1][name];
   const large = known !== undefined && known[2]! > 400;
-  const pictures = record.hdf5().images(path, { raw: large ? SIZES[0] : SIZES[1] });
-  const compressed = record.hdf5Root().attribute('compress');
-  const raw = compressed === 0 || compressed === 'False';
+  const { pictures, raw } = picturesOf(record, path, large ? SIZES[0] : SIZES[1]);
   // AgileX, TienKung and simulation gave RGB to OpenCV; the others gave BGR, which their raw buffers still are.
   const appearance = { bgr: raw ? !/agilex|tienkung|sim/.test(embodiment) : /agilex|tienkung|sim/.test(embodiment) };
   const intrinsics = known
     ? { intrinsics: { values: known, field: `embodiment ${embodiment}`, source: 'assumed' } }
     : {};
   return [{ name, ...pictures, appearance, ...intrinsics }];
+}
+
+/** Some files hold raw buffers whatever their attribute `compress` says: only the first row tells. */
+function picturesOf(
+  record: FilesRecord,
+  path: string,
+  size: (typeof SIZES)[number],
+): { pictures: SourcePictures; raw: boolean } {
+  try {
+    return { pictures: record.hdf5().images(path), raw: false };
+  } catch (error) {
+    if (!(error instanceof PrepError) || error.code !== 'bad-image') throw error;
+    return { pictures: record.hdf5().images(path, { raw: size }), raw: true };
+  }
 }
