@@ -25,6 +25,8 @@ export interface PoseContext {
 const STILL = { metres: 1e-6, radians: 1e-6 } as const;
 /** A mount may bend and a tracker may lag by this; beyond it the camera does not sit on the hand as it says. */
 const MOUNT = { metres: 0.005, radians: Math.PI / 180 } as const;
+/** A camera farther from a hand than this is not mounted on it, metres: it may ride on a moving base that carries a resting arm too. */
+const REACH = 0.3;
 /** Motion of the hand below which nothing says whether a camera is on it. */
 const TELLING = { metres: 0.02, radians: (3 * Math.PI) / 180 } as const;
 
@@ -118,10 +120,12 @@ function stands(poses: readonly Rigid<'base', 'cam'>[]): boolean {
   return metres <= STILL.metres && radians <= STILL.radians;
 }
 
-/** True where the hand moves enough to tell and the camera keeps its place on it. */
+/** True where the hand moves enough to tell and the camera keeps its place on it, near it. */
 function rides(poses: readonly Rigid<'base', 'cam'>[], hand: readonly Rigid<'base', 'ee'>[]): boolean {
   const moved = farthest(hand);
   if (moved.metres < TELLING.metres && moved.radians < TELLING.radians) return false;
-  const drift = farthest(poses.map((pose, step) => compose<'ee', 'base', 'cam'>(invert(hand[step]!), pose)));
+  const mounts = poses.map((pose, step) => compose<'ee', 'base', 'cam'>(invert(hand[step]!), pose));
+  if (Math.hypot(...mounts[0]!.t) > REACH) return false;
+  const drift = farthest(mounts);
   return drift.metres <= MOUNT.metres && drift.radians <= MOUNT.radians;
 }

@@ -84,9 +84,10 @@ function widestRange(values: Float64Array, width: number): number {
 }
 
 function soundArm(arm: SourceArm, steps: number): ArmTrack {
+  const poses = posesOf(arm.pose, steps);
   refuseFrozen(arm);
   return {
-    ...armPoses(posesOf(arm.pose, steps)),
+    ...armPoses(poses),
     opennessMeasured: soundOpenness(arm.opennessMeasured, steps, arm.opennessFields?.measured ?? 'measured openness'),
     opennessCommanded: soundOpenness(
       arm.opennessCommanded,
@@ -109,9 +110,22 @@ function armPoses(poses: readonly Rigid<'base', 'ee'>[]): Pick<ArmTrack, 'baseFr
   };
 }
 
+/** No end effector is farther from its base, or from the origin of a simulator's world, metres; in millimetres all are. */
+const FARTHEST = 100;
+
 function posesOf(series: PoseSeries, steps: number): Rigid<'base', 'ee'>[] {
   if (poseCount(series) === steps)
-    return Array.from({ length: steps }, (_, step) => poseFromSeries<'base', 'ee'>(series, step));
+    return Array.from({ length: steps }, (_, step) => {
+      const pose = poseFromSeries<'base', 'ee'>(series, step);
+      const length = Math.hypot(...pose.t);
+      if (length <= FARTHEST) return pose;
+      throw new PrepError({
+        code: 'bad-value',
+        at: { step, field: series.field },
+        expected: `a position within ${FARTHEST} m`,
+        found: `one at ${length.toPrecision(4)} (millimetres?)`,
+      });
+    });
   throw new PrepError({
     code: 'field-shape',
     at: { field: series.field },
