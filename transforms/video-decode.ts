@@ -7,7 +7,7 @@ import type { VideoBatch, VideoCodec } from '../schemas/frames.ts';
 export interface VideoDecoder {
   /**
    * Each wanted frame in turn; a frame is libav's memory and valid until the next is asked for.
-   * @throws PrepError `bad-video` on any error or concealment of the decoder, `image-size`
+   * @throws PrepError `bad-video` on any error or concealment of the decoder, `image-size`; the place names the file
    */
   frames(batch: VideoBatch): Generator<Frame>;
   close(): void;
@@ -22,8 +22,11 @@ const IDS: Readonly<Record<VideoCodec, av.AVCodecID>> = {
   mjpeg: av.AV_CODEC_ID_MJPEG,
 };
 /** Without `explode` libav conceals damage and returns a smeared picture as if nothing had happened. */
-const ERR_DETECT = 'crccheck+bitstream+buffer+explode';
+const STRICT = 'crccheck+bitstream+buffer+explode';
+const LENIENT = 'ignore_err';
 const MAX_PIXELS = 64e6;
+/** Pictures that the decoder gave out ahead of their turn; no codec here reorders by more. */
+const MAX_HELD = 16;
 const AGAIN = -11;
 /** libav's AVERROR_EOF: the decoder has given out everything. */
 const END = -541478725;
@@ -39,6 +42,8 @@ export function openVideoDecoder(): VideoDecoder {
       const context = openContext(batch);
       try {
         yield* wantedFrames(batch, { context, packet, frame });
+      } catch (error) {
+        throw error instanceof PrepError ? error.within({ file: batch.file }) : error;
       } finally {
         context.freeContext();
       }
@@ -64,7 +69,7 @@ function openContext({ codec: name, extradata }: VideoBatch): CodecContext {
   context.allocContext3(codec);
   context.threadCount = 1;
   if (extradata.length > 0) context.extraData = Buffer.from(extradata);
-  accept(context.setOption('err_detect', ERR_DETECT), null);
+  accept(context.setOption('err_detect', STRICT), null);
   accept(context.setOption('max_pixels', MAX_PIXELS), null);
   // Hazard: open2Sync(codec) without the explicit null crashes the process.
   accept(context.open2Sync(codec, null), null);
@@ -72,11 +77,53 @@ function openContext({ codec: name, extradata }: VideoBatch): CodecContext {
 }
 
 function* wantedFrames(batch: VideoBatch, tools: Tools): Generator<Frame> {
-  const { wanted, packets, buffer } = batch;
-  const { context, packet, frame } = tools;
+  const { wanted } = batch;
+  const held = new Map<number, Frame>();
   let next = 0;
-  for (let sent = 0; next < wanted.length && sent <= packets.length; sent++) {
+  try {
+    for (const frame of decoded(batch, tools)) {
+      const rank = Number(frame.pts);
+      // Streams that do not say how far they reorder come out of turn at first.
+      if (rank !== wanted[next]) hold(held, frame, { rank, turn: wanted[next]!, wanted });
+      else {
+        yield sound(frame, batch, rank);
+        next++;
+      }
+      for (let kept = held.get(wanted[next]!); kept; kept = held.get(wanted[++next]!)) {
+        held.delete(wanted[next]!);
+        try {
+          yield sound(kept, batch, wanted[next]!);
+        } finally {
+          kept.free();
+        }
+      }
+      if (next === wanted.length) return;
+    }
+    throw missing(wanted[next]!, 'none from the decoder');
+  } finally {
+    for (const frame of held.values()) frame.free();
+  }
+}
+
+function hold(
+  held: Map<number, Frame>,
+  frame: Frame,
+  { rank, turn, wanted }: { rank: number; turn: number; wanted: readonly number[] },
+): void {
+  if (rank < turn || !wanted.includes(rank)) return;
+  if (held.size === MAX_HELD || held.has(rank)) throw missing(turn, `frame ${rank} and ${held.size} others before it`);
+  const kept = frame.clone();
+  if (!kept) throw new Error('libav has no memory for a frame');
+  held.set(rank, kept);
+}
+
+/** Everything that the decoder gives out, in its order. */
+function* decoded({ packets, buffer }: VideoBatch, { context, packet, frame }: Tools): Generator<Frame> {
+  let lenient = false;
+  for (let sent = 0; sent <= packets.length; sent++) {
     const one = packets[sent];
+    // An empty packet would tell the decoder that the video ends.
+    if (one?.length === 0) continue;
     if (one) {
       packet.unref();
       packet.data = Buffer.from(buffer, one.offset, one.length);
@@ -85,19 +132,21 @@ function* wantedFrames(batch: VideoBatch, tools: Tools): Generator<Frame> {
       packet.dts = BigInt(sent);
       packet.flags = one.key ? av.AV_PKT_FLAG_KEY : av.AVFLAG_NONE;
     }
-    accept(context.sendPacketSync(one ? packet : null), wanted[next]!);
-    while (next < wanted.length) {
-      const status = context.receiveFrameSync(frame);
-      if (status === AGAIN || status === END) break;
-      accept(status, wanted[next]!);
-      const rank = Number(frame.pts);
-      if (rank < wanted[next]!) continue;
-      if (rank > wanted[next]!) throw missing(wanted[next]!, `frame ${rank} in its place`);
-      yield sound(frame, batch, rank);
-      next++;
+    const place = one ? one.rank : null;
+    // What leans on frames that are not there may fail, and nobody wants its picture; but it has to be decoded after a
+    // fashion, because later frames take it off the list of references.
+    const leading = one?.leading === true;
+    if (leading !== lenient) accept(context.setOption('err_detect', leading ? LENIENT : STRICT), place);
+    lenient = leading;
+    let status = context.sendPacketSync(one ? packet : null);
+    if (!leading) accept(status, place);
+    for (;;) {
+      status = context.receiveFrameSync(frame);
+      if (status >= 0) yield frame;
+      else if (leading || status === AGAIN || status === END) break;
+      else accept(status, place);
     }
   }
-  if (next < wanted.length) throw missing(wanted[next]!, 'none from the decoder');
 }
 
 function sound(frame: Frame, { width, height }: VideoBatch, rank: number): Frame {
@@ -111,9 +160,10 @@ function sound(frame: Frame, { width, height }: VideoBatch, rank: number): Frame
   });
 }
 
-function accept(status: number, frame: number | null): void {
+/** @param rank of the frame that was sent; −1 for one that is not shown, null without a frame */
+function accept(status: number, rank: number | null): void {
   if (status >= 0) return;
-  const where = frame === null ? '' : ` (before frame ${frame} of the video)`;
+  const where = rank === null ? '' : rank < 0 ? ' in a frame that is not shown' : ` in frame ${rank} of the video`;
   throw bad('coded frames that decode without error', `${new FFmpegError(status).message}${where}`);
 }
 
