@@ -70,7 +70,7 @@ async function findMoov(file: ByteFile): Promise<Uint8Array | null> {
     const type = Buffer.from(head.subarray(4, 8)).toString('latin1');
     if (!KNOWN.has(type)) {
       if (seen.length > 0)
-        throw bad('boxes to the end of the file', `${JSON.stringify(type)} after ${seen.join(', ')}`);
+        throw bad('boxes to the end of the file', `${JSON.stringify(type)} after ${seen.slice(-5).join(', ')}`);
       refuseText(await file.read(0, 512));
       return null;
     }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
+import type { Frame } from 'node-av/lib';
 import type { FrameBatch, FrameStream, VideoBatch } from '../../schemas/frames.ts';
 import { openVideo, type Video } from '../../sources/formats/video.ts';
 import { openVideoDecoder } from '../../transforms/video-decode.ts';
@@ -40,14 +41,15 @@ export async function batchesOf(stream: FrameStream): Promise<FrameBatch[]> {
   return all;
 }
 
+export const hashesOf = (frames: Iterable<Frame>): string[] =>
+  Array.from(frames, (frame) => createHash('sha1').update(frame.toBuffer()).digest('hex').slice(0, 8));
+
 /** SHA-1 of the planes of each frame of a stream, as in `Clip.sha1`. */
 export async function hashes(stream: FrameStream): Promise<string[]> {
   const decoder = openVideoDecoder();
   try {
     const found: string[] = [];
-    for await (const batch of stream.batches())
-      for (const frame of decoder.frames(batch as VideoBatch))
-        found.push(createHash('sha1').update(frame.toBuffer()).digest('hex').slice(0, 8));
+    for await (const batch of stream.batches()) found.push(...hashesOf(decoder.frames(batch as VideoBatch)));
     return found;
   } finally {
     decoder.close();
