@@ -22,8 +22,7 @@ const IDS: Readonly<Record<VideoCodec, av.AVCodecID>> = {
   mjpeg: av.AV_CODEC_ID_MJPEG,
 };
 /** Without `explode` libav conceals damage and returns a smeared picture as if nothing had happened. */
-const STRICT = 'crccheck+bitstream+buffer+explode';
-const LENIENT = 'ignore_err';
+const ERR_DETECT = 'crccheck+bitstream+buffer+explode';
 const MAX_PIXELS = 64e6;
 /** Pictures that the decoder gave out ahead of their turn; no codec here reorders by more. */
 const MAX_HELD = 16;
@@ -69,7 +68,7 @@ function openContext({ codec: name, extradata }: VideoBatch): CodecContext {
   context.allocContext3(codec);
   context.threadCount = 1;
   if (extradata.length > 0) context.extraData = Buffer.from(extradata);
-  accept(context.setOption('err_detect', STRICT), null);
+  accept(context.setOption('err_detect', ERR_DETECT), null);
   accept(context.setOption('max_pixels', MAX_PIXELS), null);
   // Hazard: open2Sync(codec) without the explicit null crashes the process.
   accept(context.open2Sync(codec, null), null);
@@ -119,7 +118,6 @@ function hold(
 
 /** Everything that the decoder gives out, in its order. */
 function* decoded({ packets, buffer }: VideoBatch, { context, packet, frame }: Tools): Generator<Frame> {
-  let lenient = false;
   for (let sent = 0; sent <= packets.length; sent++) {
     const one = packets[sent];
     // An empty packet would tell the decoder that the video ends.
@@ -133,11 +131,8 @@ function* decoded({ packets, buffer }: VideoBatch, { context, packet, frame }: T
       packet.flags = one.key ? av.AV_PKT_FLAG_KEY : av.AVFLAG_NONE;
     }
     const place = one ? one.rank : null;
-    // What leans on frames that are not there may fail, and nobody wants its picture; but it has to be decoded after a
-    // fashion, because later frames take it off the list of references.
+    // What leans on frames that are not there may fail: nobody wants its picture.
     const leading = one?.leading === true;
-    if (leading !== lenient) accept(context.setOption('err_detect', leading ? LENIENT : STRICT), place);
-    lenient = leading;
     let status = context.sendPacketSync(one ? packet : null);
     if (!leading) accept(status, place);
     for (;;) {

@@ -48,6 +48,7 @@ describe('random access', () => {
     'h264_open.mkv',
     'hevc_open.mp4',
     'edit_end.mp4',
+    'edit_hevc_end.mp4',
     'edit_inside.mp4',
     'edit_two.mp4',
   ])('%s: every frame alone', async (file) => {
@@ -58,14 +59,18 @@ describe('random access', () => {
     expect(alone).toEqual(sha1);
   });
 
-  it('a key frame that the edit list hides is no start for what is shown before it', async () => {
-    // Frame 13 is shown; the key frame 16, coded before it, is cut off by the edit list.
-    const [batch] = (await batchesOf((await openClip('edit_end.mp4')).stream(13, 1))) as VideoBatch[];
-    expect(batch!.packets.filter(({ key }) => key).length).toBeGreaterThan(1);
-    const index = await readVideoIndex(memoryFile('e', clipBytes('edit_end.mp4')));
-    const hidden = index.rank.findIndex((rank, i) => rank === -1 && index.key[i] === 1);
-    expect(index.time[hidden]).toBeGreaterThan(index.time[index.sampleOf[13]!]!);
-  });
+  it.each(['edit_end.mp4', 'edit_hevc_end.mp4'])(
+    '%s: a key frame that the edit list hides is no start for what is shown before it',
+    async (file) => {
+      // Frame 13 is shown; the key frame 16, coded before it, is cut off by the edit list.
+      const [batch] = (await batchesOf((await openClip(file)).stream(13, 1))) as VideoBatch[];
+      expect(batch!.packets.find(({ rank }) => rank === 13)!.leading).toBe(false);
+      const index = await readVideoIndex(memoryFile('e', clipBytes(file)));
+      const hidden = index.rank.findIndex((rank, i) => rank === -1 && index.key[i] === 1);
+      expect(index.time[hidden]).toBeGreaterThan(index.time[index.sampleOf[13]!]!);
+      expect(hidden).toBeLessThan(index.sampleOf[13]!);
+    },
+  );
 
   it('reads the group of pictures and little else', async () => {
     const bytes = clipBytes('av1_g2.mp4');
@@ -180,6 +185,18 @@ describe('damage', () => {
       expect([file, found instanceof PrepError]).toEqual([file, true]);
       expect((found as PrepError).message).toMatch(`bad-video (file ${file}): expected`);
     }
+  });
+
+  it('a frame that the container has only a part of is refused, not decoded', async () => {
+    const bytes = Buffer.from(clipBytes('h264_frag.mp4'));
+    // The last fragment says that it goes on to the end of the file, wherever that is.
+    const last = bytes.lastIndexOf('mdat') - 4;
+    const end = last + bytes.readUInt32BE(last);
+    bytes.writeUInt32BE(0, last);
+    const { sha1 } = clip('h264_frag.mp4');
+    expect(await outcome('h264_frag.mp4', Uint8Array.from(bytes.subarray(0, end)))).toEqual(sha1);
+    const cut = Uint8Array.from(bytes.subarray(0, end - 5));
+    expect(String(await outcome('h264_frag.mp4', cut))).toMatch(/coded frame 23 whole, found damage in the container/);
   });
 
   it('a frame beyond the end of the file is refused when the file is opened', async () => {
