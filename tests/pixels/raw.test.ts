@@ -4,6 +4,7 @@ import type { RawBatch } from '../../schemas/frames.ts';
 import { openFrameCoder } from '../../transforms/frames.ts';
 import { openImageDecoder } from '../../transforms/image-decode.ts';
 import { checkFrame } from '../../transforms/jpeg-header.ts';
+import { psnrOfClip } from './clips.ts';
 import { psnrAgainstPillow, readPixelFile, SIZE, table } from './expected.ts';
 
 const fit = (mode: 'letterbox' | 'crop' | 'stretch') =>
@@ -103,14 +104,31 @@ it('layouts and numbers of channels of one size do not answer for each other', (
   expect(psnrAgainstPillow('rgb.png', canvas(rgb, HWC))).toBeGreaterThan(45);
 });
 
-describe('a picture that shrinks', () => {
-  const source = { width: 400, height: 300 };
-  const tri = (n: number): number => Math.abs((n % 510) - 255);
-  const bytes = Uint8Array.from({ length: 3 * source.width * source.height }, (_, i) => {
-    const [x, y] = [Math.floor(i / 3) % source.width, Math.floor(i / 3 / source.width)];
-    return tri([3 * x + y, x + 4 * y + 100, (5 * x * y) >> 6][i % 3]!);
+/** The picture of `pattern` in fixtures/video/make.py. */
+function pattern(width: number, height: number): Raw {
+  const wave = (n: number): number => Math.abs((n % 510) - 255);
+  const bytes = Uint8Array.from({ length: 3 * width * height }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    return wave([3 * x + y, x + 4 * y + 100, (5 * x * y) >> 8][i % 3]!);
   });
-  const raw = { ...source, bytes };
+  return { width, height, bytes };
+}
+
+describe.each([
+  [400, 300],
+  [640, 360],
+  [150, 250],
+])('raw %i×%i', (width, height) => {
+  it.each([HWC, CHW])('$layout is Pillow’s picture', (layout) => {
+    const raw = pattern(width, height);
+    const painted = canvas(layout === CHW ? planar(raw) : raw, layout);
+    expect(psnrOfClip({ file: `raw_${width}x${height}` }, painted)).toBeGreaterThanOrEqual(45);
+  });
+});
+
+describe('a picture that shrinks', () => {
+  const raw = pattern(400, 300);
+  const source = raw;
 
   it('is the same from interleaved bytes and from planes', () => {
     expect(psnr(canvas(raw, HWC), canvas(planar(raw), CHW))).toBeGreaterThan(50);
