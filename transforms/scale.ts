@@ -2,8 +2,8 @@
  * A picture of any kind → RGB canvas with the fitted picture, by swscale, in three passes: planar RGB of the source's size
  * (to-rgb.ts), bicubic per plane, packing. One pass for all of it is 35–46 dB from Pillow for odd, small and enlarged
  * pictures, and slower: swscale writes packed RGB without vector code (0.51 ms for 320×180). The first two passes are one
- * where that costs no quality: for video frames that become much smaller, whose chroma is then reduced as well (50 dB
- * instead of 60, 0.6 ms instead of 1.3 at 640×480), and for interleaved pictures that become smaller (the same to 0.1 dB).
+ * where that costs no quality: for video frames that become much smaller, whose chroma is then reduced as well (51 dB
+ * instead of 61, 0.5 ms instead of 1.4 at 640×480), and for interleaved pictures that become smaller (the same to 0.1 dB).
  */
 import * as av from 'node-av/constants';
 import type { Appearance } from '../schemas/frames.ts';
