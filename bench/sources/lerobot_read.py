@@ -1,6 +1,6 @@
 """The peer: python lerobot_read.py ROOT FRAMES. LeRobotDataset gives every frame once, in order, as trainers ask for them.
 
-No scaling and no coding: only reading and decoding to a float tensor. Prints one JSON line; the CPU is that of the loop.
+No scaling and no coding: only reading and decoding to a float tensor (by PyAV: torchcodec wants libraries of the system). Prints one JSON line; the CPU is that of the loop.
 """
 import json
 import os
@@ -21,7 +21,7 @@ def cpu_seconds():
 def main():
     root, wanted = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(1)
-    dataset = LeRobotDataset("bench/sources", root=root, video_backend=sys.argv[3] if len(sys.argv) > 3 else None)
+    dataset = LeRobotDataset("bench/sources", root=root, video_backend="pyav")
     dataset[0]
     start, frames = cpu_seconds(), 0
     while frames < wanted:

@@ -72,7 +72,11 @@ def lerobot(root, frames, kind):
         episode |= {f"{at}/chunk_index": [0], f"{at}/file_index": [0], f"{at}/from_timestamp": [0.0], f"{at}/to_timestamp": [count / FPS]}
     pq.write_table(pa.table(episode), root / "meta" / "episodes" / "chunk-000" / "file-000.parquet")
     # LeRobot looks tasks up by a pandas index.
-    index = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.2.0"}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kinds[0], "numpy_type": kinds[1], "metadata": None}
+        for name, kinds in {"task_index": ("int64", "int64"), "task": ("unicode", "object")}.items()
+    ]
+    index = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.2.0"}
     tasks = pa.table({"task_index": [0], "task": ["move"]}).replace_schema_metadata({"pandas": json.dumps(index)})
     pq.write_table(tasks, root / "meta" / "tasks.parquet")
     info = {
