@@ -1,6 +1,6 @@
 /** A labelled episode's frames as tasks for the pixel workers, and their results as columns of its rows. */
 import type { JpegColumn, Role, StepColumns } from '../schemas/episode.ts';
-import { PrepError } from '../schemas/errors.ts';
+import { type Place, PrepError } from '../schemas/errors.ts';
 import { type EncodedFrame, type FrameStream, frameCount, type Span } from '../schemas/frames.ts';
 import type { TableShape } from '../schemas/row.ts';
 import type { SourceCamera } from '../schemas/source.ts';
@@ -43,7 +43,7 @@ async function codeStream(cast: Cast, frames: FrameStream, pool: PixelPool): Pro
   const running: Promise<PixelResult>[] = [];
   let count = 0;
   try {
-    for await (const batch of frames.batches()) {
+    for await (const batch of placed(frames.batches(), () => ({ camera: camera.name, step: count }))) {
       const job = named(
         [cast],
         count,
@@ -58,7 +58,7 @@ async function codeStream(cast: Cast, frames: FrameStream, pool: PixelPool): Pro
     for (const job of running.splice(0)) done.push(await job);
   } catch (error) {
     await Promise.allSettled(running);
-    throw error instanceof PrepError ? error.within({ camera: camera.name }) : error;
+    throw error;
   }
   if (count === frames.count) return done;
   throw new PrepError({
@@ -67,6 +67,15 @@ async function codeStream(cast: Cast, frames: FrameStream, pool: PixelPool): Pro
     expected: `${frames.count} frames`,
     found: `${count}`,
   });
+}
+
+/** Batches as they come; a fault in reading one is at the step that it would begin with. */
+async function* placed<Batch>(batches: AsyncIterable<Batch>, here: () => Place): AsyncGenerator<Batch> {
+  try {
+    yield* batches;
+  } catch (error) {
+    throw error instanceof PrepError ? error.within(here()) : error;
+  }
 }
 
 /** The workers know roles and steps of their batch; messages name source cameras and steps of the episode. */

@@ -45,11 +45,15 @@ export interface VideoPacket extends Span {
   /** Place of its picture in presentation order, counted over the whole video. */
   readonly rank: number;
   readonly key: boolean;
+  /** Coded or shown before the key frame from which its batch is wanted: it may lean on frames that are not there. */
+  readonly leading: boolean;
 }
 
 /** Packets from a key frame on that decode on their own, and which of their pictures are wanted. */
 export interface VideoBatch {
   readonly kind: 'video';
+  /** Name of the file, for messages. */
+  readonly file: string;
   readonly buffer: ArrayBuffer;
   readonly codec: VideoCodec;
   /** The codec's configuration record, as libav's `extradata`. */

@@ -34,7 +34,10 @@ export function rgbFrame({ width, height, format }: Side): Frame {
   return frame;
 }
 
-export function planarRgb({ width, height }: Side): Planes {
+/** The three planes of such a frame. Each call wraps them anew, and V8 counts that memory as its own. */
+export const planesOf = (rgb: Frame): Planes => ({ data: rgb.data!.slice(0, 3), strides: rgb.linesize.slice(0, 3) });
+
+export function planarRgb({ width, height }: Omit<Side, 'format'>): Planes {
   const stride = roundUp(width, ALIGN);
   return { data: [0, 1, 2].map(() => Buffer.alloc(stride * height + ALIGN)), strides: [stride, stride, stride] };
 }

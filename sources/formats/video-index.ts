@@ -13,6 +13,8 @@ export interface VideoIndex {
   readonly offset: Float64Array;
   readonly size: Float64Array;
   readonly key: Uint8Array;
+  /** When each coded frame is or would be shown, seconds from any origin: also of those that an edit list hides. */
+  readonly time: Float64Array;
   /** Place in presentation order, −1 for what is decoded and not shown. */
   readonly rank: Int32Array;
   /** Decoding-order place of each shown frame. */
@@ -23,8 +25,8 @@ export interface VideoIndex {
   readonly whole?: Uint8Array;
 }
 
-/** Boxes at the top of a file: a recorder that writes many fragments has two per fragment. */
-const MAX_BOXES = 100_000;
+/** Boxes at the top of a file before its list of frames: recorders write fewer than ten, and each costs a read. */
+const MAX_BOXES = 2048;
 const MAX_MOOV = 2 ** 28;
 const KNOWN = new Set([
   'ftyp',
@@ -50,8 +52,8 @@ export async function readVideoIndex(file: ByteFile): Promise<VideoIndex> {
     if (moov === null) return await demuxed(file);
     return indexOf(parseMoov(moov), file.size);
   } catch (error) {
-    if (error instanceof Unlisted) return await demuxed(file);
-    throw error instanceof PrepError ? error.within(at) : error;
+    if (!(error instanceof Unlisted)) throw error instanceof PrepError ? error.within(at) : error;
+    return demuxed(file);
   }
 }
 
@@ -61,13 +63,14 @@ const demuxed = async (file: ByteFile): Promise<VideoIndex> => (await import('./
 async function findMoov(file: ByteFile): Promise<Uint8Array | null> {
   if (file.size === 0) throw bad('a video', 'an empty file');
   const seen: string[] = [];
-  for (let at = 0; at + 8 <= file.size && seen.length < MAX_BOXES; ) {
+  for (let at = 0; at + 8 <= file.size; ) {
+    if (seen.length === MAX_BOXES) throw bad(`a moov box among the first ${MAX_BOXES} boxes`, 'none');
     const head = await file.read(at, 16);
     const view = new DataView(head.buffer);
     const type = Buffer.from(head.subarray(4, 8)).toString('latin1');
     if (!KNOWN.has(type)) {
       if (seen.length > 0)
-        throw bad('boxes to the end of the file', `${JSON.stringify(type)} after ${seen.join(', ')}`);
+        throw bad('boxes to the end of the file', `${JSON.stringify(type)} after ${seen.slice(-5).join(', ')}`);
       refuseText(await file.read(0, 512));
       return null;
     }
@@ -119,20 +122,23 @@ function indexOf(table: SampleTable, fileSize: number): VideoIndex {
   return { ...rest, offset, size, ...ranked(seconds, visible) };
 }
 
-/** Presentation order of what is visible. @param seconds by decoding order */
+/** Presentation order of what is visible. @param time by decoding order, s @throws PrepError `bad-video` where nothing is */
 export function ranked(
-  seconds: Float64Array,
+  time: Float64Array,
   visible: (sample: number) => boolean,
-): Pick<VideoIndex, 'rank' | 'sampleOf' | 'seconds'> {
-  const order = Array.from(seconds.keys()).filter(visible);
-  order.sort((a, b) => seconds[a]! - seconds[b]! || a - b);
-  const rank = new Int32Array(seconds.length).fill(-1);
+): Pick<VideoIndex, 'time' | 'rank' | 'sampleOf' | 'seconds'> {
+  const order = Array.from(time.keys()).filter(visible);
+  if (order.length === 0)
+    throw bad('at least one frame that is shown', `an edit list that leaves out all ${time.length}`);
+  order.sort((a, b) => time[a]! - time[b]! || a - b);
+  const rank = new Int32Array(time.length).fill(-1);
   for (const [place, sample] of order.entries()) rank[sample] = place;
-  const first = order.length > 0 ? seconds[order[0]!]! : 0;
+  const first = time[order[0]!]!;
   return {
+    time,
     rank,
     sampleOf: Int32Array.from(order),
-    seconds: Float64Array.from(order, (sample) => seconds[sample]! - first),
+    seconds: Float64Array.from(order, (sample) => time[sample]! - first),
   };
 }
 
