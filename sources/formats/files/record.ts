@@ -55,8 +55,8 @@ export function filesRecord(parts: FilesParts): FilesRecord {
       name === undefined ? (inside === '' ? root() : root().group(inside)) : companion(name, 'hdf5').file.root,
     hdf5Root: root,
     video(name, count): SourcePictures {
-      const { video } = companion(name, 'video');
-      return { width: video.width, height: video.height, frames: video.stream(0, count ?? video.frames) };
+      const { video, path: field } = companion(name, 'video');
+      return { width: video.width, height: video.height, frames: video.stream(0, count ?? video.frames), field };
     },
   };
 }
