@@ -92,7 +92,7 @@ describe('an episode that cannot be told apart', () => {
     const file = join(calibration, 'task_info/task_327.json');
     const entries = JSON.parse(readFileSync(file, 'utf8')) as { episode_id: number }[];
     const twin = { ...entries.find(({ episode_id }) => episode_id === 648642)!, episode_id: 648643 };
-    writeFileSync(file, JSON.stringify([...entries, twin]));
+    writeFileSync(file, JSON.stringify([twin, ...entries]));
     const port = await ingested('agibot', join(PORT, 'task_327'), { calibration });
     expect(port.get('task_327/train/0')!.ledger.reason).toBe('no-extrinsics');
     expect(port.get('task_327/train/1')!.ledger.state).toBe('kept');
