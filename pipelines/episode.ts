@@ -2,7 +2,7 @@
  * One record → what becomes of it, before any pixel is decoded: kept with its labels, or set aside with the reason.
  * Everything here is synchronous and whole-episode.
  */
-import type { Camera, Episode, EpisodeFacts, FlagRun, LedgerEntry, Track } from '../schemas/episode.ts';
+import type { Camera, Episode, EpisodeFacts, EpisodeName, FlagRun, LedgerEntry, Track } from '../schemas/episode.ts';
 import { type Code, PrepError, placeText } from '../schemas/errors.ts';
 import { episodeFingerprint, episodeKey } from '../schemas/options.ts';
 import type { SourceRecord } from '../schemas/records.ts';
@@ -62,7 +62,7 @@ export function prepareEpisode(
     const why = registry.excluded(identity);
     if (record.format !== 'files') length = record.steps;
     if (why !== undefined) return aside('rejected', 'excluded', why);
-    const facts = factsOf(table, identity);
+    const facts = factsOf(table, { ...identity, steps: length });
     const told = identity.instructions;
     if (identity.instructions.length === 0) identity = { ...identity, instructions: facts.instructions };
     const data = spec.data(record);
@@ -165,8 +165,8 @@ export function damagedEpisode(error: PrepError, found: Found, context: { table:
   return { aside: { ...entry, state: 'quarantined', reason: error.code, detail: detailOf(error) } };
 }
 
-export function factsOf(table: Table, identity: Pick<EpisodeIdentity, 'id' | 'sourceId'>): EpisodeFacts {
-  return table.sideFiles?.facts(identity) ?? { cameras: {}, instructions: [], keepRanges: null, digest: '' };
+export function factsOf(table: Table, name: EpisodeName): EpisodeFacts {
+  return table.sideFiles?.facts(name) ?? { cameras: {}, instructions: [], keepRanges: null, digest: '' };
 }
 
 /** Containers without ids, and records whose id cannot be read: `<container>/<split>/<index>`. */
@@ -181,7 +181,7 @@ function ledgerEntry(
   { place, digest }: Pick<Found, 'digest' | 'place'>,
   { table, length }: { table: Table; length: number },
 ): Omit<LedgerEntry, 'state' | 'reason' | 'detail'> {
-  const facts = factsOf(table, identity);
+  const facts = factsOf(table, { ...identity, steps: length });
   const told = identity.instructions.length > 0 ? identity.instructions : facts.instructions;
   const texts = [...told, ...identity.segments.map(({ text }) => text)].filter((text) => text.trim() !== '');
   return {

@@ -85,10 +85,16 @@ async function named(cast: readonly Cast[], first: number, result: Promise<Pixel
   } catch (error) {
     if (!(error instanceof PrepError)) throw error;
     const { camera: role, step, ...at } = error.at;
-    const camera = cast.find((one) => one.role === role)?.camera.name;
+    const camera = cast.find((one) => one.role === role)?.camera;
+    const field = at.field ?? camera?.field;
     throw new PrepError({
       ...error.fault,
-      at: { ...at, ...(camera ? { camera } : {}), ...(step === undefined ? {} : { step: first + step }) },
+      at: {
+        ...at,
+        ...(camera ? { camera: camera.name } : {}),
+        ...(step === undefined ? {} : { step: first + step }),
+        ...(field === undefined ? {} : { field }),
+      },
     });
   }
 }

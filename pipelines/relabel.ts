@@ -4,7 +4,7 @@
  * at the end (`sinks/swap.ts`). Pictures are copied as they are; one that the new options need and the store
  * lacks sets its episode aside as `needs-pixels`, and the next `prep ingest` reads exactly those.
  */
-import type { EpisodeOutcome, LedgerEntry, Role, StepColumns, Track } from '../schemas/episode.ts';
+import type { EpisodeName, EpisodeOutcome, LedgerEntry, Role, StepColumns, Track } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
 import { episodeFingerprint, type LabelOptions, refingerprint } from '../schemas/options.ts';
 import type { IngestSummary } from '../schemas/report.ts';
@@ -247,7 +247,7 @@ function labelTrack(entry: LedgerEntry, track: Track, table: Table): Prepared {
       ? { aside: { ...prepared.aside, fingerprint } }
       : { kept: { ...prepared.kept, ledger: { ...prepared.kept.ledger, fingerprint } } };
   }
-  const facts = factsOf(table, { id: entry.episode, sourceId: entry.sourceId });
+  const facts = factsOf(table, nameOf(entry));
   const episode = { ...stored, instructions: told.length > 0 ? told : facts.instructions };
   const cameras = calibrate({ episode, robot, specs: table.spec.cameras, facts: facts.cameras });
   const flagRuns = [...before, ...outsideKeepRanges(episode.steps, facts.keepRanges)];
@@ -258,6 +258,10 @@ function labelTrack(entry: LedgerEntry, track: Track, table: Table): Prepared {
   );
 }
 
+const nameOf = ({ episode: id, sourceId, segments, length: steps }: LedgerEntry): EpisodeName => ({
+  ...{ id, sourceId, segments, steps },
+});
+
 /** Without a track nothing can be said anew: what the reference or the calibration decided must be read again. */
 function asideAgain(entry: LedgerEntry, { metadata, table }: { metadata: PrepMetadata; table: Table }): LedgerEntry {
   const decided = entry.reason === 'no-extrinsics' || entry.reason === 'needs-pixels';
@@ -265,11 +269,7 @@ function asideAgain(entry: LedgerEntry, { metadata, table }: { metadata: PrepMet
   if ((decided && other) || entry.fingerprint === STALE) return { ...entry, fingerprint: STALE };
   const options = table.shape.metadata.fingerprint;
   const fingerprint = table.sideFiles
-    ? episodeFingerprint(
-        options,
-        entry.sourceDigest,
-        factsOf(table, { id: entry.episode, sourceId: entry.sourceId }).digest,
-      )
+    ? episodeFingerprint(options, entry.sourceDigest, factsOf(table, nameOf(entry)).digest)
     : refingerprint(options, entry.fingerprint);
   return { ...entry, fingerprint };
 }

@@ -107,6 +107,7 @@ export interface CameraFacts {
     readonly source: string;
     readonly serial: string;
     readonly values: readonly number[];
+    /** 0×0: the size of the camera's own frames. */
     readonly width: number;
     readonly height: number;
   } | null;
@@ -122,10 +123,19 @@ export interface EpisodeFacts {
   readonly digest: string;
 }
 
+/** What side files are asked with: an episode's ids, and what tells it apart where they say nothing. */
+export interface EpisodeName {
+  readonly id: string;
+  readonly sourceId: string;
+  readonly segments?: readonly Segment[];
+  /** Steps of the episode, as far as they are known: lists that end a little early are filled up. */
+  readonly steps?: number;
+}
+
 /** Calibration and annotations published beside a dataset. */
 export interface SideFiles {
   readonly policy: string;
-  facts(episode: { readonly id: string; readonly sourceId: string }): EpisodeFacts;
+  facts(episode: EpisodeName): EpisodeFacts;
   /** Counts for the plan, e.g. `{ cam2base: 36000 }`. */
   readonly coverage: Readonly<Record<string, number>>;
   close(): void;

@@ -15,7 +15,7 @@ const TABLE: readonly (readonly [string, Load])[] = [...POSED_ROWS, ...UNPOSED_R
 
 /** A dataset that is published in several layouts has one file for each; which it is shows when the root is opened. */
 const FILES: Readonly<Record<string, readonly Load[]>> = {
-  agibot: [() => import('./datasets/agibot.ts')],
+  agibot: [() => import('./datasets/agibot.ts'), () => import('./datasets/agibot_lerobot.ts')],
   aloha: [() => import('./datasets/aloha.ts')],
   bayesvla: [() => import('./datasets/bayesvla.ts')],
   bridge: [() => import('./datasets/bridge.ts')],

@@ -91,7 +91,12 @@ export interface Lens {
 /** Side file, else the release, else the fleet mean (flagged), else unknown. An entry that fails its rules is named, never used. */
 export function chooseIntrinsics(camera: SourceCamera, spec: CameraSpec, facts: CameraFacts | undefined): Lens {
   let [reason, fault]: [Code | null, string | null] = [null, null];
-  const sources = [() => facts?.intrinsics, () => camera.intrinsics && onePerEpisode(camera.intrinsics, camera)];
+  const own = { width: camera.width, height: camera.height };
+  const listed = facts?.intrinsics;
+  const sources = [
+    () => (listed?.width === 0 ? { ...listed, ...own } : listed),
+    () => camera.intrinsics && onePerEpisode(camera.intrinsics, camera),
+  ];
   for (const source of sources)
     try {
       const published = source();

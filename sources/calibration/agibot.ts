@@ -42,8 +42,8 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
       found: `no ${files.extrinsic === undefined ? 'extrinsic' : 'intrinsic'} file of this camera`,
     });
   const list = Array.isArray(files.extrinsic) ? files.extrinsic : [];
-  const repeated = steps - list.length;
-  if (repeated < -FEW || repeated > Math.max(FEW, SHARE * steps) || list.length === 0)
+  const repeated = repeatedAtEnd(list.length, steps);
+  if (repeated === null)
     throw new PrepError({
       code: 'field-shape',
       at: { ...at, field: LIST },
@@ -56,10 +56,18 @@ export function agibotCamera(camera: string, files: AgibotFiles, steps: number):
     baseFromCam: withLast(
       // A recording may go on a little after the last step, as its videos do.
       list.slice(0, steps).map((entry, step) => poseAt(member(entry, 'extrinsic'), { ...at, step })),
-      Math.max(0, repeated),
+      repeated,
     ),
-    repeated: Math.max(0, repeated),
+    repeated,
   };
+}
+
+/** Steps at the end for which the last of `count` entries stands; null where they are too many or too few to be the steps'. */
+export function repeatedAtEnd(count: number, steps: number): number | null {
+  const repeated = steps - count;
+  // A recording may go on a little after the last step, as its videos do.
+  if (repeated < -FEW || repeated > Math.max(FEW, SHARE * steps) || count === 0) return null;
+  return Math.max(0, repeated);
 }
 
 const withLast = <T>(list: T[], times: number): T[] => [...list, ...new Array<T>(times).fill(list.at(-1)!)];

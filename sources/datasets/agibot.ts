@@ -1,25 +1,11 @@
 /** AgiBotWorld Alpha and Beta in their original layout. Facts: formats §2. */
-import { PrepError } from '../../schemas/errors.ts';
 import { seriesOf } from '../../schemas/pose-series.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PoseSeries, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
-import type { CameraSpec, Companions, DatasetSpec } from '../../schemas/spec.ts';
+import type { Companions, DatasetSpec } from '../../schemas/spec.ts';
 import { agibotCamera } from '../calibration/agibot.ts';
+import { ARMS, CAMERAS, G1, G1_CAMERAS, openness, requireGrippers } from '../rigs/agibot-g1.ts';
 import { inWorld, movingBase } from '../rigs/moving-base.ts';
-
-/** Pinhole cameras; the fisheye views have no pinhole intrinsics and are left out. */
-const CAMERAS = ['head', 'hand_right', 'hand_left'] as const;
-/** Index in the arrays of two: left first. */
-const ARMS = [1, 0] as const;
-/** Reading of a closed gripper, degrees of the actuator. */
-const CLOSED = 120;
-const hand = (name: string, arm: 0 | 1): CameraSpec => ({
-  name,
-  mount: 'hand',
-  arm,
-  roles: [arm === 0 ? 'wrist' : 'wrist2'],
-  principalPoint: 'centre',
-});
 
 export default {
   name: 'agibot',
@@ -31,19 +17,8 @@ export default {
   companions,
   shared: ['task'],
   clock: 'index',
-  robots: {
-    a2d: {
-      arms: 2,
-      hz: 30,
-      eeOrigin: 'flange (arm link 7)',
-      eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.143, 0, 0, 0, 1],
-    },
-  },
-  cameras: [
-    { name: 'head', mount: 'moving', roles: ['third'], principalPoint: 'centre' },
-    hand('hand_right', 0),
-    hand('hand_left', 1),
-  ],
+  robots: { a2d: G1 },
+  cameras: G1_CAMERAS,
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration:
     'aligned camera poses per frame and intrinsics, JSON beside each episode (releases before February 2025 are wrong)',
@@ -151,40 +126,14 @@ function armOf(record: FilesRecord, arm: number, base: ReturnType<typeof baseOf>
   const ofArm = (values: Float64Array, width: number): Float64Array =>
     values.filter((_, i) => Math.floor(i / width) % 2 === arm);
   const [place, turn] = [file.numbers('state/end/position', 6), file.numbers('state/end/orientation', 8)];
-  const raw = record.hdf5();
-  const width = raw.shape('state/effector/position')[1] ?? 0;
-  if (width !== 2)
-    throw new PrepError({
-      code: 'no-openness',
-      at: { field: 'state/effector/position' },
-      expected: 'a gripper per arm (2 columns)',
-      found: `${width} columns: dexterous hands`,
-    });
-  const measured = ofArm(openness(file.numbers('state/effector/position', 2)), 1);
+  const effector = 'state/effector/position';
+  requireGrippers(file.shape(effector)[1] ?? 0, effector);
+  const measured = ofArm(openness(file.numbers(effector, 2), effector), 1);
   return {
     pose: inWorld(poses(ofArm(place, 3), ofArm(turn, 4), 'state/end'), base),
     opennessMeasured: measured,
     opennessCommanded: commanded(record, arm, measured),
   };
-}
-
-/**
- * Degrees of the actuator, 0 (some units 35) open … 120 closed; other units count from 0 closed to −45° (or −π/4) open.
- * Both grippers of a robot are of one kind: what the one shows says how the other, which may rest at 0, is read.
- */
-function openness(values: Float64Array): Float64Array {
-  const low = values.reduce((least, x) => Math.min(least, x), Number.POSITIVE_INFINITY);
-  const high = values.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
-  if (high <= 0 && low < 0 && low >= -Math.PI / 4 - 0.01) return values.map((x) => -x / (Math.PI / 4));
-  if (high <= 0 && low < 0 && low >= -45.5) return values.map((x) => -x / 45);
-  if (low < -5 || high > 1.1 * CLOSED)
-    throw new PrepError({
-      code: 'bad-value',
-      at: { field: 'state/effector/position' },
-      expected: 'actuator degrees from 0 to 120',
-      found: `${low} to ${high}`,
-    });
-  return values.map((x) => 1 - Math.min(1, Math.max(0, x / CLOSED)));
 }
 
 /** 0 open … 1 closed. A stream that is shorter than the states lists in `index` for which steps a command was sent. */

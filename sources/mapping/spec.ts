@@ -146,7 +146,7 @@ function identity(mapping: Mapping, record: SourceRecord, place: EpisodePlace): 
     sourceId: id,
     robot: mapping.robot.name,
     success: null,
-    instructions: [...new Set(texts.map((text) => text.trim()).filter((text) => text !== ''))],
+    instructions: [...new Set(texts.filter((text) => text.trim() !== ''))],
     segments: [],
     ...(hz === undefined ? {} : { hz }),
   };

@@ -1,6 +1,6 @@
 /** What lies in a folder, where a server speaks HTTP alone: the Hub's tree, or the page that a file server makes of a folder. */
 import { PrepError } from '../../schemas/errors.ts';
-import { persist, Transient } from './retry.ts';
+import { persist, Transient, waitAsked } from './retry.ts';
 import type { Entry } from './root.ts';
 
 /** A folder of a dataset has at most so many pages of entries. */
@@ -13,8 +13,10 @@ export async function get(url: string, headers: Readonly<Record<string, string>>
     const response = await fetch(url, { headers }).catch((cause) => {
       throw new Transient(`no connection (${(cause as { cause?: Error }).cause?.message ?? (cause as Error).message})`);
     });
-    if (response.status === 429 || response.status >= 500)
-      throw new Transient(`status ${response.status}`, 1000 * Number(response.headers.get('retry-after') ?? 0) || 0);
+    if (response.status === 429 || response.status >= 500) {
+      const asked = waitAsked(response.headers.get('retry-after'), response.headers.get('date'));
+      throw new Transient(`status ${response.status}`, asked);
+    }
     return response;
   });
 }

@@ -17,6 +17,26 @@ export class Transient extends Error {
   }
 }
 
+/**
+ * Milliseconds that a server asks for (RFC 9110 §10.2.3): a number of seconds, or a date, which is held against the
+ * answer's own date, so that neither clock must be right. 0 where it asks for nothing.
+ */
+export function waitAsked(retryAfter: string | null | undefined, date: string | null | undefined): number {
+  if (!retryAfter) return 0;
+  const wait = /^\d+$/.test(retryAfter.trim())
+    ? 1000 * Number(retryAfter)
+    : Date.parse(retryAfter) - Date.parse(date ?? '');
+  return Number.isFinite(wait) ? Math.max(wait, 0) : 0;
+}
+
+/** The storage library's errors hold the answer's headers as text. */
+function askedBy(cause: unknown): number {
+  if (cause instanceof Transient) return cause.after;
+  const header = (name: string): string | undefined =>
+    cause instanceof Error ? new RegExp(`"${name}": "([^"]*)"`, 'i').exec(cause.message)?.[1] : undefined;
+  return waitAsked(header('retry-after'), header('date'));
+}
+
 const TRANSIENT =
   /\b(429|50[0234]|52\d)\b|temporary|timed? ?out|connection (closed|reset|refused)|reset by peer|broken pipe|unexpected eof|incomplete|error sending request|channel closed|SlowDown|InternalError|RateLimit|too (many|little)|body/i;
 
@@ -43,7 +63,7 @@ export async function persist<T>(file: string, work: () => Promise<T>): Promise<
           remedy: 'run the same command again later: what is committed stays',
           cause,
         });
-      const asked = cause instanceof Transient ? Math.min(cause.after, LONGEST_ASKED) : 0;
+      const asked = Math.min(askedBy(cause), LONGEST_ASKED);
       await new Promise((wake) =>
         setTimeout(wake, Math.max(asked, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))),
       );

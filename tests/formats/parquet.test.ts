@@ -71,7 +71,7 @@ describe('however it is stored', () => {
 const rows = async (name: string, column: string): Promise<Rows> => {
   const file = await opened(name);
   return rowsOf(
-    { from: 0, to: file.rows, cells: await file.read([column], 0, file.rows) },
+    { file: 'one.parquet', from: 0, to: file.rows, cells: await file.read([column], 0, file.rows) },
     0,
     file.rows,
     'one.parquet',
@@ -150,7 +150,7 @@ describe('the digest of rows', () => {
       names.map(async (column) => {
         const hash = createHash('sha256');
         const read = new Map([['one', (await window(column)).get(column)!]]);
-        rowsOf({ from: 0, to: 23, cells: read }, 0, 23, 'one.parquet').digest(hash);
+        rowsOf({ file: 'one.parquet', from: 0, to: 23, cells: read }, 0, 23, 'one.parquet').digest(hash);
         return hash.digest('hex');
       }),
     );

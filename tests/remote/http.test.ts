@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openRoot } from '../../sources/bytes.ts';
+import { waitAsked } from '../../sources/remote/retry.ts';
 import { stage } from '../../sources/stage.ts';
 import { openAt } from '../../sources/tree.ts';
 import { type FileServer, serve } from './server.ts';
@@ -60,7 +61,8 @@ describe('an HTTP server with a listing', () => {
   });
   it.each([
     ['503 twice', (count: number) => (count <= 2 ? ({ kind: 503 } as const) : undefined)],
-    ['429', (count: number) => (count <= 1 ? ({ kind: 429 } as const) : undefined)],
+    // The first request for a file asks for its size.
+    ['429', (count: number) => (count <= 2 ? ({ kind: 429 } as const) : undefined)],
     ['a broken connection', (count: number) => (count <= 2 ? ({ kind: 'reset' } as const) : undefined)],
     ['half a body', (count: number) => (count <= 2 ? ({ kind: 'short' } as const) : undefined)],
   ])('%s: asked again, and the right bytes', async (_, fault) => {
@@ -68,6 +70,30 @@ describe('an HTTP server with a listing', () => {
     server.fault = (__, count) => fault(count);
     const file = await (await openRoot(server.url)).open('data.bin');
     expect(Buffer.from(await file.read(0, CONTENT.length)).equals(CONTENT)).toBe(true);
+  });
+  it.each([429, 503])('%i with Retry-After: waits as long as the server asks', async (kind) => {
+    const server = await served();
+    const file = await (await openRoot(server.url)).open('data.bin');
+    const times: number[] = [];
+    server.fault = () => {
+      times.push(performance.now());
+      return times.length === 1 ? { kind, retryAfter: 1 } : undefined;
+    };
+    await file.read(0, 10);
+    expect(times).toHaveLength(2);
+    // Our own first wait is a quarter of a second.
+    expect(times[1]! - times[0]!).toBeGreaterThan(990);
+  });
+  it.each([
+    ['7', null, 7000],
+    [' 7 ', null, 7000],
+    ['Fri, 27 Nov 2026 10:00:05 GMT', 'Fri, 27 Nov 2026 10:00:00 GMT', 5000],
+    ['Fri, 27 Nov 2026 09:00:00 GMT', 'Fri, 27 Nov 2026 10:00:00 GMT', 0],
+    ['Fri, 27 Nov 2026 10:00:05 GMT', null, 0],
+    ['soon', 'Fri, 27 Nov 2026 10:00:00 GMT', 0],
+    [null, null, 0],
+  ])('Retry-After %j in an answer of %j asks for %i ms', (retryAfter, date, wait) => {
+    expect(waitAsked(retryAfter, date)).toBe(wait);
   });
   it('a server that ignores ranges is an error, never other bytes', async () => {
     const server = await served();

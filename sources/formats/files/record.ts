@@ -70,9 +70,9 @@ export function filesRecord(parts: FilesParts): FilesRecord {
         const shown = typeof which === 'object' ? which : Array.from({ length: which ?? names.length }, (_, i) => i);
         return { width, height, frames: pick(shown) };
       }
-      const { video } = companion(name, 'video');
+      const { video, path: field } = companion(name, 'video');
       const frames = typeof which === 'object' ? video.pick(which) : video.stream(0, which ?? video.frames);
-      return { width: video.width, height: video.height, frames };
+      return { width: video.width, height: video.height, frames, field };
     },
   };
 }

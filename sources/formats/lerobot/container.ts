@@ -1,22 +1,25 @@
 /** A LeRobot dataset, or a tree of them, as a container of episodes. One data file is one shard. */
-import { type Place, PrepError } from '../../../schemas/errors.ts';
+import { type Code, type Place, PrepError } from '../../../schemas/errors.ts';
 import type { LerobotInfo, LerobotRecord } from '../../../schemas/records.ts';
 import type { LerobotLayout } from '../../../schemas/spec.ts';
 import type { ByteRoot } from '../../bytes.ts';
 import { type Container, type FoundEpisode, placeDigest, type Shard } from '../../container.ts';
 import { folderAt, readTextAt, walk } from '../../tree.ts';
+import type { ParquetFile } from '../parquet.ts';
 import { type EpisodeEntry, readEpisodes, readTasks, splitOf } from './episodes.ts';
 import { type Lent, type OpenFiles, openFiles } from './files.ts';
 import { INFO, parseInfo } from './info.ts';
+import { type Locate, openLocate } from './locate.ts';
 import { checkTemplates } from './paths.ts';
 import { digestOf, lerobotRecord, type Parts, type VideoPart } from './record.ts';
-import { checkRows, columnsOf, rowsOf, type Window, windowFor } from './rows.ts';
+import { checkRows, columnsOf, type Rows, rowsOf, type Window, windowFor } from './rows.ts';
 
 /** A dataset with its metadata read; its files are opened as they are needed. */
 export interface LerobotDataset {
   readonly info: LerobotInfo;
   readonly root: ByteRoot;
   readonly files: OpenFiles;
+  readonly locate: Locate;
   /** Name of the dataset in ids: its path below the root, or the root's own name. */
   readonly name: string;
   readonly episodes: readonly EpisodeEntry[];
@@ -86,7 +89,8 @@ export async function openLerobotDataset(root: ByteRoot, info: LerobotInfo, name
     checkTemplates(info);
     const episodes = await readEpisodes(root, info);
     const tasks = await readTasks(root);
-    return { info, root, files: openFiles(root), name, episodes, tasks };
+    const files = openFiles(root);
+    return { info, root, files, locate: openLocate(root, files), name, episodes, tasks };
   } catch (error) {
     throw error instanceof PrepError ? error.within({ file: root.uri }) : error;
   }
@@ -123,7 +127,7 @@ async function* episodesOf(
     const place = { split: shard.split, shard: shard.file, record, offset: entry.row, length: entry.length };
     const within = { container: dataset.name, split: shard.split, index: entry.index };
     if (recorded(place.offset, place.length)) continue;
-    const lent: Lent<unknown>[] = [];
+    const lent: Pick<Lent<unknown>, 'release'>[] = [];
     const release = async (): Promise<void> => {
       for (const one of lent.splice(0)) await one.release();
     };
@@ -149,44 +153,83 @@ function bytesOf({ videos }: Parts, length: number): number {
   return sum;
 }
 
-/** @param lent is filled with what must be released when the episode is done. @throws PrepError */
 export async function openEpisode(
-  { info, files, tasks }: LerobotDataset,
+  dataset: LerobotDataset,
   entry: EpisodeEntry,
-  { bytes, known, lent }: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
+  options: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
 ): Promise<{ parts: Parts; window: Window }> {
-  const data = await firstThat(entry.data, (path) => files.parquet(path));
-  lent.push(data);
-  const table = data.value;
-  const file = data.path;
-  // A file of its own has exactly the episode's rows; one of several must have all of them.
-  const own = info.version !== 'v3.0';
-  if (own ? table.rows !== entry.length : table.rows < entry.row + entry.length)
-    throw new PrepError({
-      code: 'count-mismatch',
-      at: { file },
-      expected: own ? `${entry.length} rows, as meta/episodes.jsonl says` : `rows to ${entry.row + entry.length}`,
-      found: `${table.rows} rows`,
-    });
-  const window = await windowFor(table, columnsOf(table, info, bytes), {
-    from: entry.row,
-    to: entry.row + entry.length,
-    known,
-  });
-  const rows = rowsOf(window, entry.row, entry.length, file);
+  const { info, files, tasks } = dataset;
+  const { lent } = options;
+  const found = await openRows(dataset, entry, options);
+  const { table, file, rows, window } = found;
   checkRows(rows, entry, info, file);
   const videos = new Map<string, VideoPart>();
   for (const [key, place] of Object.entries(entry.videos)) {
-    const found = await firstThat(place.paths, (path) => files.video(path)).catch((error: unknown) => {
+    const video = await firstThat(place.paths, (path) => files.video(path)).catch((error: unknown) => {
       // A camera without a file: whoever needs it says so, and the others are read.
       if (error instanceof PrepError && error.code === 'source-missing') return null;
       throw error;
     });
-    if (!found) continue;
-    lent.push(found);
-    videos.set(key, { video: found.value, path: found.path, place });
+    if (!video) continue;
+    lent.push(video);
+    videos.set(key, { video: video.value, path: video.path, place });
   }
-  return { parts: { info, entry, rows, table, file, tasks, videos }, window };
+  return { parts: { info, entry: { ...entry, row: found.row }, rows, table, file, tasks, videos }, window };
+}
+
+interface OpenRows {
+  readonly table: ParquetFile;
+  readonly file: string;
+  /** First row of the episode within the file. */
+  readonly row: number;
+  readonly rows: Rows;
+  readonly window: Window;
+}
+
+/** The rows where the metadata say that they are; where others are there or none, wherever the dataset's index has them. */
+async function openRows(
+  dataset: LerobotDataset,
+  entry: EpisodeEntry,
+  options: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
+): Promise<OpenRows> {
+  const { first } = entry;
+  let fault: unknown;
+  try {
+    const found = await readRows(dataset, { ...entry, paths: entry.data }, options);
+    if (first === null || !found.rows.has('index') || found.rows.numbers('index', 1)[0] === first) return found;
+  } catch (error) {
+    if (first === null || !(error instanceof PrepError) || !ELSEWHERE.has(error.code)) throw error;
+    fault = error;
+  }
+  const located = await dataset.locate(first);
+  if (located) return readRows(dataset, { ...entry, paths: [located.path], row: located.row }, options);
+  if (fault) throw fault;
+  return readRows(dataset, { ...entry, paths: entry.data }, options);
+}
+
+/** Faults of a place where something else lies. */
+const ELSEWHERE: ReadonlySet<Code> = new Set(['source-missing', 'count-mismatch']);
+
+async function readRows(
+  { info, files }: LerobotDataset,
+  { paths, row, length }: { paths: readonly string[]; row: number; length: number },
+  { bytes, known, lent }: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
+): Promise<OpenRows> {
+  const data = await firstThat(paths, (path) => files.parquet(path));
+  lent.push(data);
+  const { value: table, path: file } = data;
+  // A file of its own has exactly the episode's rows; one of several must have all of them.
+  const own = info.version !== 'v3.0';
+  if (own ? table.rows !== length : table.rows < row + length)
+    throw new PrepError({
+      code: 'count-mismatch',
+      at: { file },
+      expected: own ? `${length} rows, as meta/episodes.jsonl says` : `rows to ${row + length}`,
+      found: `${table.rows} rows`,
+    });
+  const range = { file, from: row, to: row + length, known };
+  const window = await windowFor(table, columnsOf(table, info, bytes), range);
+  return { table, file, row, window, rows: rowsOf(window, row, length, file) };
 }
 
 /** The first candidate that is there. @throws PrepError `source-missing` naming the first */

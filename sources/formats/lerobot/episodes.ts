@@ -15,6 +15,8 @@ export interface EpisodeEntry {
   readonly data: readonly string[];
   /** First row within the data file. */
   readonly row: number;
+  /** Index of its first row in the whole dataset; null where an episode has its own file. */
+  readonly first: number | null;
   readonly videos: Readonly<Record<string, EpisodeVideo>>;
 }
 
@@ -58,6 +60,7 @@ export async function readEpisodes(root: ByteRoot, info: LerobotInfo): Promise<E
       json,
       data: candidates(info, 'data_path', places),
       row: 0,
+      first: null,
       videos: Object.fromEntries(keys.map((key) => [key, video(key)])),
     };
   });
@@ -88,9 +91,9 @@ function episodesV3(rows: readonly Row[], info: LerobotInfo, keys: readonly stri
         const paths = candidates(info, 'video_path', { ...fileOf(json, `videos/${key}`), video_key: key });
         return [key, { paths, frame: 0, seconds: Number(json[`videos/${key}/from_timestamp`]), total: null }] as const;
       });
-    return { index, length: number(json, 'length'), json, data, row: from, videos: Object.fromEntries(videos) };
+    return { index, length: number(json, 'length'), json, data, first: from, videos: Object.fromEntries(videos) };
   });
-  const placed = entries.map((entry) => ({ ...entry, row: entry.row - firstOf.get(entry.data[0]!)! }));
+  const placed = entries.map((entry) => ({ ...entry, row: entry.first - firstOf.get(entry.data[0]!)! }));
   return withFrames(placed, keys);
 }
 

@@ -85,7 +85,7 @@ function videoPictures(parts: Parts, feature: string): SourcePictures {
       expected: `${rows.count} frames for ${rows.count} rows${first > 0 ? ` from frame ${first} on` : ''}`,
       found: `${video.frames - first} frames`,
     });
-  return { width: video.width, height: video.height, frames: video.stream(first, rows.count) };
+  return { width: video.width, height: video.height, frames: video.stream(first, rows.count), field: path };
 }
 
 /**

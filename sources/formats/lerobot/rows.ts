@@ -18,6 +18,7 @@ export interface Rows {
 
 /** The window of a data file that is in memory: row groups are read once for all episodes in them. */
 export interface Window {
+  readonly file: string;
   readonly from: number;
   readonly to: number;
   readonly cells: ReadonlyMap<string, Cells>;
@@ -36,12 +37,12 @@ export function columnsOf(table: ParquetFile, info: LerobotInfo, bytes: readonly
 export async function windowFor(
   table: ParquetFile,
   columns: readonly string[],
-  { from, to, known }: { from: number; to: number; known: Window | null },
+  { file, from, to, known }: { file: string; from: number; to: number; known: Window | null },
 ): Promise<Window> {
-  if (known && known.from <= from && known.to >= to) return known;
+  if (known && known.file === file && known.from <= from && known.to >= to) return known;
   const groups = table.groups.filter(({ start, end }) => start < to && end > from);
   const range = { from: groups[0]?.start ?? from, to: groups.at(-1)?.end ?? to };
-  return { ...range, cells: await table.read(columns, range.from, range.to) };
+  return { file, ...range, cells: await table.read(columns, range.from, range.to) };
 }
 
 export function rowsOf(window: Window, from: number, count: number, file: string): Rows {
