@@ -76,6 +76,20 @@ export function addShardCommands(program: Command, set: SetCode): void {
     .action(async (store, options) => set(await (await import('./shard.ts')).read(store, options)));
 }
 
+export function addReshardCommand(program: Command, set: SetCode): void {
+  program
+    .command('reshard')
+    .argument('<store>', 'the store')
+    .description('what a cron job calls: ingest what is new, extend the plan, make its shards, publish; all or nothing')
+    .requiredOption('--config <file>', 'sources, mixture, lengths, retention (JSON)')
+    .option('--if-stale', 'do nothing where no file is new', false)
+    .addHelpText(
+      'after',
+      '\nExample:\n  prep reshard ./store --config ./nightly.json --if-stale\n\nPrints one JSON line. Exit codes: 0 done, nothing new or another process at it (see "state"), 1 failed, 2 usage,\n130 interrupted (the next run goes on).\n',
+    )
+    .action(async (store, options) => set(await (await import('./reshard.ts')).reshard(store, options)));
+}
+
 const EXAMPLES = `
 Examples:
   prep plan ./store --mixture ./stage1.json --steps 100000 --batch 256 --seed 7

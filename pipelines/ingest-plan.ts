@@ -6,6 +6,7 @@ import type { LabelOptions, PixelOptions } from '../schemas/options.ts';
 import type { IngestPlan } from '../schemas/report.ts';
 import type { AnySpec } from '../schemas/spec.ts';
 import type { Container, Shard } from '../sources/container.ts';
+import type { FileStamps } from '../sources/frozen.ts';
 import { openDataset } from '../sources/index.ts';
 import { openSource } from '../sources/open.ts';
 import { type Access, shown } from '../sources/remote/access.ts';
@@ -25,6 +26,8 @@ export interface IngestRequest {
     readonly calibration?: string | undefined;
     readonly partial: boolean;
     readonly exclude?: string | undefined;
+    /** Only these files are seen; what is recorded of a file for which `changed` is true is read again. */
+    readonly frozen?: { readonly files: FileStamps; changed(file: string): boolean } | undefined;
   };
   readonly table: { readonly as?: string | undefined; readonly pixels: PixelOptions; readonly labels: LabelOptions };
   readonly run: {
@@ -60,7 +63,7 @@ export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const layouts = await openDataset(request.dataset, request.mapping);
   const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
   if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
-  const { spec, container } = await openSource(asked, uri, { partial, access });
+  const { spec, container } = await openSource(asked, uri, { partial, access, files: request.source.frozen?.files });
   const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });

@@ -29,7 +29,13 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
   const { table, request } = open;
   const retry = new Set(request.run.retry);
   const selection = {
-    ...selectRecords(sink.recorded, { table, retry, excluded: open.excluded, contiguous: open.container.contiguous }),
+    ...selectRecords(sink.recorded, {
+      table,
+      retry,
+      excluded: open.excluded,
+      contiguous: open.container.contiguous,
+      ...(request.source.frozen ? { changed: request.source.frozen.changed } : {}),
+    }),
     damaged: tally.damaged,
   };
   if (tally.nothingLeft(selection)) {
@@ -48,7 +54,7 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
   };
   try {
     const records = limited(
-      partEpisodes({ container: open.container, dataset: table.name }, open.shards, selection),
+      changedOnly(partEpisodes({ container: open.container, dataset: table.name }, open.shards, selection), selection),
       control.signal,
       request.run.episodes,
     );
@@ -80,6 +86,16 @@ async function finish(
   const summary = tally.summary(over ? 'over-budget' : state);
   await sink.close({ state, summary });
   return summary;
+}
+
+/** Passes over episodes that were read again and turned out to be what they were. */
+async function* changedOnly(
+  records: AsyncGenerator<FoundEpisode>,
+  { unchanged }: { unchanged(found: FoundEpisode): boolean },
+): AsyncGenerator<FoundEpisode> {
+  for await (const found of records)
+    if (unchanged(found)) await found.release?.();
+    else yield found;
 }
 
 /** Stops the pulling at a signal or after a number of episodes. */

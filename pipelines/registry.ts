@@ -83,13 +83,24 @@ export function openRegistry(
 /** Which recorded episodes stay as they are; the others are read again. */
 export function selectRecords(
   recorded: LedgerView,
-  { table, retry, excluded, contiguous }: Settling & { readonly contiguous: boolean },
-): Pick<RecordSelection, 'recorded' | 'complete'> & { readonly redo: number } {
+  {
+    table,
+    retry,
+    excluded,
+    contiguous,
+    changed = () => false,
+  }: Settling & { readonly contiguous: boolean; changed?(file: string): boolean },
+): Pick<RecordSelection, 'recorded' | 'complete'> & { readonly redo: number; unchanged(found: Found): boolean } {
   const filled = new Map<string, { bytes: number; records: number }>();
   const settled = new Map<string, number>();
+  const digests = new Map<string, string>();
   let redo = 0;
   for (const one of recorded.all()) {
-    if (isSettled(one, { table, retry, excluded })) {
+    // A file that looks different may hold the same: that shows when it is read.
+    if (changed(one.place.shard)) {
+      if (isSettled(one, { table, retry, excluded })) digests.set(keyOf(one.place), one.digest);
+      redo++;
+    } else if (isSettled(one, { table, retry, excluded })) {
       const shard = `${one.place.split}/${one.place.shard}`;
       const { bytes, records } = filled.get(shard) ?? { bytes: 0, records: 0 };
       filled.set(shard, { bytes: bytes + one.place.length, records: records + 1 });
@@ -98,6 +109,7 @@ export function selectRecords(
   }
   return {
     redo,
+    unchanged: ({ place, digest }) => digests.get(keyOf(place)) === digest,
     recorded: (split, file, offset, length) => settled.get(placeKey(split, file, offset)) === length,
     // Records that lie end to end prove a shard complete when the recorded ones fill it, and are as many as announced: one
     // that ends early at a record's end is opened again, for its fault must not be forgotten. Elsewhere only the count tells,

@@ -193,3 +193,26 @@ export async function dropTable(store: Store, name: string): Promise<void> {
     if ((await tableNames(store)).includes(name)) await store.connection.dropTable(name);
   });
 }
+
+/** A shard that is being written is younger than this, milliseconds. */
+const WRITING = 24 * 3_600_000;
+
+/** Tables of shards that no index names and that nobody can still be writing; of dropped plans also the index. */
+export async function orphanShards(store: Store, now = Date.now()): Promise<string[]> {
+  const names = await tableNames(store);
+  const plans = new Set(names.flatMap((name) => /^plan_(.+)_domain$/.exec(name)?.[1] ?? []));
+  const tables = names.flatMap((name) => {
+    const match = /^shards_([0-9a-f]+)(?:_\d{5}_([0-9a-z]{8})[0-9a-z]{4})?$/.exec(name);
+    return match
+      ? [{ name, plan: match[1]!, since: match[2] === undefined ? null : Number.parseInt(match[2], 36) }]
+      : [];
+  });
+  const named = new Set<string>();
+  for (const plan of plans) for (const { table } of await readShards(store, plan)) named.add(table);
+  return tables
+    .filter(({ name, plan, since }) => {
+      if (!plans.has(plan)) return true;
+      return since !== null && !named.has(name) && now - since > WRITING;
+    })
+    .map(({ name }) => name);
+}

@@ -3,6 +3,7 @@ import { PrepError } from '../schemas/errors.ts';
 import type { AnySpec } from '../schemas/spec.ts';
 import { type ByteRoot, openRoot } from './bytes.ts';
 import type { Container } from './container.ts';
+import { type FileStamps, frozenRoot } from './frozen.ts';
 import type { Access } from './remote/access.ts';
 
 export interface OpenSource {
@@ -14,6 +15,8 @@ export interface SourceOptions {
   /** Shards that metadata name may be absent. */
   readonly partial: boolean;
   readonly access?: Access | undefined;
+  /** Only these files (paths below the root) are seen: those that were there when a repeated run began. */
+  readonly files?: FileStamps | undefined;
 }
 
 /**
@@ -21,7 +24,8 @@ export interface SourceOptions {
  * @throws PrepError of the layout, or, where a dataset has several, one that names what each of them missed
  */
 export async function openSource(specs: readonly AnySpec[], uri: string, options: SourceOptions): Promise<OpenSource> {
-  const root = await openRoot(uri, options.access);
+  const whole = await openRoot(uri, options.access);
+  const root = options.files ? frozenRoot(whole, options.files) : whole;
   const faults: PrepError[] = [];
   for (const spec of specs)
     try {
