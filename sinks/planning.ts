@@ -37,8 +37,8 @@ const COLUMNS = [
 
 export interface PlanningReader {
   readonly metadata: PrepMetadata;
-  /** The newest attempt of every kept episode, in table order. */
-  episodes(): AsyncGenerator<PlannableEpisode>;
+  /** The newest attempt of every kept episode, in table order, batch by batch. */
+  episodes(): AsyncGenerator<readonly PlannableEpisode[]>;
   /** Seconds of every step, for clocks that are not even. */
   times(): AsyncGenerator<{ readonly episodeKey: bigint; readonly time: Float64Array }>;
   close(): void;
@@ -61,7 +61,7 @@ export async function openPlanning(store: Store, dataset: string): Promise<Plann
   };
 }
 
-async function* keptEpisodes(ledger: LanceTable): AsyncGenerator<PlannableEpisode> {
+async function* keptEpisodes(ledger: LanceTable): AsyncGenerator<readonly PlannableEpisode[]> {
   const newest = await newestAttempts(ledger);
   const parsed = new Map<string, PlannableEpisode['calibration']>();
   const names = new Map<string, string>();
@@ -71,34 +71,44 @@ async function* keptEpisodes(ledger: LanceTable): AsyncGenerator<PlannableEpisod
     names.set(text, text);
     return text;
   };
+  const calibrationOf = (text: string): PlannableEpisode['calibration'] => {
+    const known = parsed.get(text);
+    if (known) return known;
+    if (parsed.size > MOST_PARSED) parsed.clear();
+    const read = JSON.parse(text) as PlannableEpisode['calibration'];
+    parsed.set(text, read);
+    return read;
+  };
   for await (const batch of ledger.query().select(COLUMNS)) {
     const of = columnReader(batch);
+    const [episode, state, calibration] = [of('episode'), of('state'), of('calibration')];
+    const [robot, split, success] = [of('robot'), of('split'), of('success')];
+    const [instructions, flagRuns] = [of('instructions'), of('flag_runs')];
+    const [keys, lengths] = [of('episode_key').toArray() as BigInt64Array, of('length').toArray() as Int32Array];
+    const [hz, attempts] = [of('hz').toArray() as Float64Array, of('attempt').toArray() as Int32Array];
+    const kept: PlannableEpisode[] = [];
     for (let at = 0; at < batch.numRows; at++) {
-      if (of('state').get(at) !== 'kept') continue;
-      const episode = of('episode').get(at) as string;
-      if ((newest.get(episode) ?? of('attempt').get(at)) !== of('attempt').get(at)) continue;
-      const text = of('calibration').get(at) as string;
-      let calibration = parsed.get(text);
-      if (!calibration) {
-        if (parsed.size > MOST_PARSED) parsed.clear();
-        calibration = JSON.parse(text) as PlannableEpisode['calibration'];
-        parsed.set(text, calibration);
-      }
-      yield {
-        episode,
-        episodeKey: of('episode_key').get(at),
-        steps: of('length').get(at),
-        robot: once(of('robot').get(at)),
-        hz: of('hz').get(at),
-        instructions: [...of('instructions').get(at)].map(once),
-        split: once(of('split').get(at)),
-        success: of('success').get(at),
-        flagRuns: [...of('flag_runs').get(at)].map((run) => ({ flag: run.flag, start: run.start, end: run.end })),
-        calibration,
-      };
+      if (state.get(at) !== 'kept') continue;
+      const id = episode.get(at) as string;
+      if (newest.size > 0 && (newest.get(id) ?? attempts[at]) !== attempts[at]) continue;
+      kept.push({
+        episode: id,
+        episodeKey: keys[at]!,
+        steps: lengths[at]!,
+        robot: once(robot.get(at)),
+        hz: hz[at]!,
+        instructions: Array.from(instructions.get(at) as Iterable<string>, once),
+        split: once(split.get(at)),
+        success: success.get(at),
+        flagRuns: Array.from(flagRuns.get(at) as Iterable<FlagRun>, runOf),
+        calibration: calibrationOf(calibration.get(at)),
+      });
     }
+    yield kept;
   }
 }
+
+const runOf = ({ flag, start, end }: FlagRun): FlagRun => ({ flag, start, end });
 
 /** Calibration texts with measures are one per episode: keeping all would be a second ledger in memory. */
 const MOST_PARSED = 10_000;

@@ -10,6 +10,7 @@ export interface Domain {
   readonly ends: Int32Array;
   /** Ordinal of each range's first step. */
   readonly firsts: Float64Array;
+  readonly buckets: Uint32Array;
   /** What the caller gave with each episode. */
   readonly notes: Int32Array;
 }
@@ -51,35 +52,53 @@ function grown<T extends BigInt64Array | Int32Array>(values: T): T {
   return larger;
 }
 
-/** @param starts one per range; ranges of an episode need not stand together */
+/** @param starts one per range; ranges of an episode need not stand together. What is sorted already is taken as it is. */
 export function sorted(keys: BigInt64Array, starts: Int32Array, ends: Int32Array, notes: Int32Array): Domain {
-  // Comparing halves is several times faster than comparing BigInts.
+  // Comparing halves is several times faster than comparing BigInts; the top bit of a key is never set.
   const halves = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2);
-  const order = Uint32Array.from({ length: keys.length }, (_, i) => i).sort(
-    (a, b) => halves[2 * a + 1]! - halves[2 * b + 1]! || halves[2 * a]! - halves[2 * b]! || starts[a]! - starts[b]!,
-  );
+  const compare = (a: number, b: number): number =>
+    halves[2 * a + 1]! - halves[2 * b + 1]! || halves[2 * a]! - halves[2 * b]! || starts[a]! - starts[b]!;
+  let ordered = true;
+  for (let i = 1; i < keys.length && ordered; i++) ordered = compare(i - 1, i) <= 0;
+  if (ordered) return counted({ keys, starts, ends, notes });
+  const order = Uint32Array.from({ length: keys.length }, (_, i) => i).sort(compare);
   const pick = <T extends BigInt64Array | Int32Array>(values: T): T => {
     const out = new (values.constructor as new (length: number) => T)(values.length);
     for (let i = 0; i < order.length; i++) out[i] = values[order[i]!]!;
     return out;
   };
-  const [sortedStarts, sortedEnds] = [pick(starts), pick(ends)];
-  const firsts = new Float64Array(order.length);
-  let size = 0;
-  for (let i = 0; i < order.length; i++) {
-    firsts[i] = size;
-    size += sortedEnds[i]! - sortedStarts[i]!;
-  }
-  return { size, keys: pick(keys), starts: sortedStarts, ends: sortedEnds, firsts, notes: pick(notes) };
+  return counted({ keys: pick(keys), starts: pick(starts), ends: pick(ends), notes: pick(notes) });
 }
 
-/** Index of the range that holds an ordinal. O(log ranges). */
-export function rangeOf({ firsts }: Domain, ordinal: number): number {
-  let [from, to] = [0, firsts.length];
-  while (to - from > 1) {
-    const middle = (from + to) >>> 1;
-    if (firsts[middle]! <= ordinal) from = middle;
-    else to = middle;
+function counted(ranges: Pick<Domain, 'keys' | 'starts' | 'ends' | 'notes'>): Domain {
+  const { starts, ends } = ranges;
+  const firsts = new Float64Array(starts.length);
+  let size = 0;
+  for (let i = 0; i < starts.length; i++) {
+    firsts[i] = size;
+    size += ends[i]! - starts[i]!;
   }
-  return from;
+  return { ...ranges, size, firsts, buckets: bucketsOf(firsts, size) };
+}
+
+/** For every so many ordinals the range that holds the first of them: where a search begins. About one range per bucket. */
+function bucketsOf(firsts: Float64Array, size: number): Uint32Array {
+  const count = Math.max(1, firsts.length);
+  const buckets = new Uint32Array(count);
+  let range = 0;
+  for (let bucket = 0; bucket < count; bucket++) {
+    const ordinal = Math.floor((bucket * size) / count);
+    while (range + 1 < firsts.length && firsts[range + 1]! <= ordinal) range++;
+    buckets[bucket] = range;
+  }
+  return buckets;
+}
+
+/** Index of the range that holds an ordinal: from its bucket's first range on, which is rarely more than a few away. */
+export function rangeOf({ firsts, buckets, size }: Domain, ordinal: number): number {
+  let range = buckets[Math.min(buckets.length - 1, Math.floor((ordinal * buckets.length) / size))]!;
+  // Rounding may have put the ordinal into the bucket behind its own.
+  while (firsts[range]! > ordinal) range--;
+  while (range + 1 < firsts.length && firsts[range + 1]! <= ordinal) range++;
+  return range;
 }

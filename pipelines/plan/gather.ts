@@ -2,7 +2,7 @@
 import { PrepError } from '../../schemas/errors.ts';
 import type { Mixture } from '../../schemas/mixture.ts';
 import type { PrepMetadata } from '../../schemas/row.ts';
-import { openPlanning, type PlanningReader } from '../../sinks/planning.ts';
+import { openPlanning, type PlannableEpisode, type PlanningReader } from '../../sinks/planning.ts';
 import type { Store } from '../../sinks/store.ts';
 import { type DomainBuilder, domainBuilder } from './domain.ts';
 import { count, eligible, lastValidStep, lastValidStepOf, referenceCamera } from './eligible.ts';
@@ -86,19 +86,18 @@ async function gatherDataset(
   const times = new Map<bigint, Float64Array>();
   if (Object.values(metadata.robots).some(({ clock }) => clock === 'timestamps'))
     for await (const { episodeKey, time } of reader.times()) times.set(episodeKey, time);
-  for await (const episode of reader.episodes()) {
+  const take = (episode: PlannableEpisode): void => {
     const text = episode.instructions.find((one) => one.trim() !== '') ?? '';
     const camera = referenceCamera(episode, metadata);
     const source = `${camera?.source ?? 'none'}, ${camera?.intrinsics_source ?? 'none'}`;
+    const lastStep = (valid: number): number => {
+      const time = times.get(episode.episodeKey);
+      if (time && metadata.robots[episode.robot]?.clock === 'timestamps')
+        return lastValidStepOf(time, valid, metadata.chunk.dt);
+      return lastValidStep(episode.steps, valid, metadata.chunk.dt * episode.hz);
+    };
     for (const [i, { entry, into }] of mine.entries()) {
-      const { filter } = entry;
-      const lastStep = (valid: number): number => {
-        const time = times.get(episode.episodeKey);
-        if (metadata.robots[episode.robot]?.clock === 'timestamps' && time)
-          return lastValidStepOf(time, valid, metadata.chunk.dt);
-        return lastValidStep(episode.steps, valid, metadata.chunk.dt * episode.hz);
-      };
-      const { ranges, removed } = eligible(episode, { filter, metadata }, lastStep);
+      const { ranges, removed } = eligible(episode, { filter: entry.filter, metadata }, lastStep);
       note(into.tasks, text, episode.steps, count(ranges), removed);
       if (ranges.length === 0) continue;
       into.eligible.add(episode.episodeKey, ranges, into.instruction.length);
@@ -106,7 +105,8 @@ async function gatherDataset(
       into.calibration.push(indexOf(indexes[i]!.sources, into.sources, source));
       into.hz.add(episode.hz);
     }
-  }
+  };
+  for await (const episodes of reader.episodes()) for (const episode of episodes) take(episode);
 }
 
 function indexOf(known: Map<string, number>, list: string[], value: string): number {
@@ -126,9 +126,12 @@ function note(
   kept: number,
   removed: readonly (readonly [string, number])[],
 ): void {
-  const counts = tasks.get(task) ?? { steps: 0, kept: 0, removed: new Map<string, number>() };
+  let counts = tasks.get(task);
+  if (!counts) {
+    counts = { steps: 0, kept: 0, removed: new Map<string, number>() };
+    tasks.set(task, counts);
+  }
   counts.steps += steps;
   counts.kept += kept;
   for (const [rule, many] of removed) counts.removed.set(rule, (counts.removed.get(rule) ?? 0) + many);
-  tasks.set(task, counts);
 }

@@ -85,7 +85,7 @@ describe('a keyed permutation', () => {
     );
   });
 
-  it.each([1_263_000_000, 2 ** 40 + 1, 2 ** 51 + 12_345])('works on %d without memory', (size) => {
+  it.each([1_263_000_000, 2 ** 40 + 1, 2 ** 42 - 12_345])('works on %d without memory', (size) => {
     const order = bijection(size, 99);
     for (let i = 0; i < 2000; i++) {
       const x = Math.floor((i / 2000) * size);

@@ -14,7 +14,7 @@ export interface Bijection {
 
 /**
  * Generalised Feistel of Black and Rogaway (2002), "Ciphers with arbitrary finite domains", method 3: x = right · a + left
- * with left < a = ⌈√size⌉ and right < b = ⌈size / a⌉. @param size below 2^52
+ * with left < a = ⌈√size⌉ and right < b = ⌈size / a⌉. @param size at most 2^42
  */
 export function bijection(size: number, key: number): Bijection {
   const a = ceilRoot(size);
@@ -24,8 +24,10 @@ export function bijection(size: number, key: number): Bijection {
     let left = x % a;
     let right = (x - left) / a;
     for (let round = 0; round < ROUNDS; round += 2) {
-      left = (left + mix((right ^ keys[round]!) >>> 0)) % a;
-      right = (right + mix((left ^ keys[round + 1]!) >>> 0)) % b;
+      left += shift(right, keys[round]!, a);
+      if (left >= a) left -= a;
+      right += shift(left, keys[round + 1]!, b);
+      if (right >= b) right -= b;
     }
     return right * a + left;
   };
@@ -33,8 +35,10 @@ export function bijection(size: number, key: number): Bijection {
     let left = y % a;
     let right = (y - left) / a;
     for (let round = ROUNDS - 2; round >= 0; round -= 2) {
-      right = modulo(right - mix((left ^ keys[round + 1]!) >>> 0), b);
-      left = modulo(left - mix((right ^ keys[round]!) >>> 0), a);
+      right -= shift(left, keys[round + 1]!, b);
+      if (right < 0) right += b;
+      left -= shift(right, keys[round]!, a);
+      if (left < 0) left += a;
     }
     return right * a + left;
   };
@@ -46,7 +50,9 @@ export function bijection(size: number, key: number): Bijection {
   return { size, at: (x) => until(walk, x), inverse: (y) => until(back, y) };
 }
 
-const modulo = (x: number, n: number): number => ((x % n) + n) % n;
+/** A number below `range` from the other half: a hash scaled down, exact in float64 while `range` is below 2^21. */
+const shift = (half: number, key: number, range: number): number =>
+  Math.floor((mix((half ^ key) >>> 0) * range) / 2 ** 32);
 
 /** ⌈√n⌉ without trusting the last bit of a square root. */
 function ceilRoot(n: number): number {

@@ -26,14 +26,21 @@ export function segmentOrder(segment: Segment): SegmentOrder {
     }
     return found;
   };
+  // The last one of each entry: its draws mostly stay in one domain and pass, and looking it up costs as much as using it.
+  const recent = segment.entries.map(() => ({ domain: -1, pass: -1, order: null as Bijection | null }));
   return {
     segment,
     draw(draw) {
       const { entries, indices } = slots(Math.floor(draw / SLOT));
       const entry = entries[draw % SLOT]!;
       const { domain, pass, position } = placeOf(segment, entry, indices[draw % SLOT]!, ordered);
-      const order = ordered(PURPOSE.step, segment.domains[domain]!, domain, low(pass), high(pass));
-      return { entry, domain, ordinal: order.at(position) };
+      const last = recent[entry]!;
+      if (last.domain !== domain || last.pass !== pass) {
+        last.order = ordered(PURPOSE.step, segment.domains[domain]!, domain, low(pass), high(pass));
+        last.domain = domain;
+        last.pass = pass;
+      }
+      return { entry, domain, ordinal: last.order!.at(position) };
     },
   };
 }

@@ -61,11 +61,16 @@ class Bijection:
         self.a, self.b = np.uint64(a), np.uint64(-(-size // a))
         self.keys = [absorb(key, _U32(r)) for r in range(ROUNDS)]
 
+    @staticmethod
+    def _shift(half: np.ndarray, key: np.ndarray, size: np.uint64) -> np.ndarray:
+        """A number below ``size`` from the other half: a hash scaled down."""
+        return mix(half.astype(_U32) ^ key).astype(np.uint64) * size >> np.uint64(32)
+
     def _step(self, x: np.ndarray) -> np.ndarray:
         left, right = x % self.a, x // self.a
         for r in range(0, ROUNDS, 2):
-            left = (left + mix(right.astype(_U32) ^ self.keys[r]).astype(np.uint64)) % self.a
-            right = (right + mix(left.astype(_U32) ^ self.keys[r + 1]).astype(np.uint64)) % self.b
+            left = (left + self._shift(right, self.keys[r], self.a)) % self.a
+            right = (right + self._shift(left, self.keys[r + 1], self.b)) % self.b
         return right * self.a + left
 
     def at(self, x: np.ndarray) -> np.ndarray:
