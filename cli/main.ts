@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { addDataCommands } from './commands-data.ts';
 import { addPlanCommands } from './commands-plan.ts';
+import { addStatsCommands } from './commands-stats.ts';
 import { addStoreCommands } from './commands-store.ts';
 import { packageFile } from './package-root.ts';
 
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   };
   addDataCommands(program, set);
   addPlanCommands(program, set);
+  addStatsCommands(program, set);
   addStoreCommands(program, set);
   program.addHelpText('after', EXAMPLES);
   try {
