@@ -2,7 +2,7 @@
 import type { PrepMetadata } from '../../schemas/row.ts';
 import type { LabelReader } from '../../sinks/label-rows.ts';
 import type { EpisodeMoments, StatsIndex, StatsStore } from '../../sinks/stats.ts';
-import { harmonise, type NumberHarmony } from '../../transforms/harmonise.ts';
+import { alike, type NumberHarmony } from '../../transforms/alike.ts';
 import {
   addEncoded,
   BINS,
@@ -99,8 +99,8 @@ async function readEpisodes(
     );
     for (const [i, subject] of batch.entries()) {
       const columns = { ...rows[i]!, robot: subject.place.robot };
-      const alike = reading.harmony ? harmonise(columns, reading.metadata, reading.harmony) : columns;
-      const moments = momentsOfRows(alike, shape, dense);
+      const harmonised = reading.harmony ? alike(columns, reading.metadata, reading.harmony) : columns;
+      const moments = momentsOfRows(harmonised, shape, dense);
       if (!known.moments.has(subject.key)) fresh.push({ subject, rows: subject.rows, moments });
     }
     reading.note(

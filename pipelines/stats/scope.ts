@@ -8,7 +8,7 @@ import { readDomains, readSegments } from '../../sinks/plans.ts';
 import { listDatasets } from '../../sinks/read.ts';
 import { datasetTables, openIfThere, type Store } from '../../sinks/store.ts';
 import { storedMetadata } from '../../sinks/tables.ts';
-import { type NumberHarmony, numberChange } from '../../transforms/harmonise.ts';
+import { type NumberHarmony, numberChange } from '../../transforms/alike.ts';
 import { compatible, type Harmony } from '../plan/compatible.ts';
 import { count, type StepRange } from '../plan/eligible.ts';
 import { gather } from '../plan/gather.ts';
