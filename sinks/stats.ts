@@ -154,7 +154,7 @@ async function* momentRows(table: LanceTable, rows: readonly bigint[]): AsyncGen
       .select([...columns])
       .withRowId())
       for (let at = 0; at < batch.numRows; at++) {
-        const numbers = (name: string) => Float64Array.from(batch.getChild(name)!.get(at).toArray());
+        const numbers = (name: string) => new Float64Array(batch.getChild(name)!.get(at).toArray());
         const [count, mean, m2, min, max] = columns.map(numbers) as [
           Float64Array,
           Float64Array,
@@ -196,15 +196,15 @@ async function prune(
       .update(Buffer.from(members.join(''), 'hex'))
       .digest('hex')
       .slice(0, 32);
-    await sketches.delete(`key = ${quoted(key)}`);
+    await retryConflicts(async () => (await newest(sketches)).delete(`key = ${quoted(key)}`));
   }
-  for (let from = 0; from < dead.length; from += PER_DELETE)
-    await moments.delete(
-      `key IN (${dead
-        .slice(from, from + PER_DELETE)
-        .map(quoted)
-        .join(', ')})`,
-    );
+  for (let from = 0; from < dead.length; from += PER_DELETE) {
+    const keys = dead
+      .slice(from, from + PER_DELETE)
+      .map(quoted)
+      .join(', ');
+    await retryConflicts(async () => (await newest(moments)).delete(`key IN (${keys})`));
+  }
   return dead.length;
 }
 

@@ -24,7 +24,8 @@ interface Part extends Accumulated {
 
 const Q = { q01: 0.01, q99: 0.99 } as const;
 
-export const QUANTILE_ERROR = `q01 and q99 are the least values that 1 % and 99 % of the weight do not exceed (inverted CDF), to within ${100 * ERROR.relative} % of the value or ${ERROR.absolute.toExponential(1)}, whichever is more; exact up to that for values up to ${ERROR.until}`;
+/** Said in round numbers that are not less than the bound itself. */
+export const QUANTILE_ERROR = `q01 and q99: the least value that 1 % or 99 % of the weight does not exceed (inverted CDF), to within ${(100 * ERROR.relative).toFixed(1)} % of it or ${ERROR.absolute.toExponential(0)}, whichever is more, up to values of ${ERROR.until}`;
 
 /** @param groups of each entry in the order of robots' names */
 export function statsDocument(scope: Scope, groups: readonly Group[]): StatsDocument {

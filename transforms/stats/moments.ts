@@ -42,94 +42,98 @@ export interface MomentRows {
   readonly present: Int32Array;
 }
 
-/** A column's numbers of one arm, and which of them a step's masks let count. */
+/** A column's numbers of one arm, and how many leading ones each step's masks let count. */
 interface Part {
   readonly values: Float32Array;
   readonly bits: Int32Array;
-  /** First number of the arm within a step, numbers per step, first index in the moments. */
+  readonly valid: Int32Array;
+  /** First number of the arm within a step, numbers per step, first index in the moments, numbers of the arm. */
   readonly from: number;
   readonly stride: number;
   readonly at: number;
-  /** How many leading numbers count at a step. */
-  valid(step: number): number;
+  readonly width: number;
 }
 
 function* partsOf(rows: MomentRows, { arms, steps }: Shape): Generator<Part> {
   const { present, actionValid } = rows;
   const chunk = steps * VECTOR;
-  const bits = (values: Float32Array) => new Int32Array(values.buffer, values.byteOffset, values.length);
   for (let arm = 0; arm < arms; arm++) {
-    const has = (step: number): boolean => (present[step]! & armBit(arm)) !== 0;
     const at = arm * (chunk + 2 * VECTOR);
-    const part = (values: Float32Array, width: number, offset: number, valid: Part['valid']): Part => ({
+    const part = (values: Float32Array, width: number, offset: number, valid: (step: number) => number): Part => ({
       values,
-      bits: bits(values),
+      bits: new Int32Array(values.buffer, values.byteOffset, values.length),
+      valid: Int32Array.from({ length: rows.steps }, (_, step) => (present[step]! & armBit(arm) ? valid(step) : 0)),
       from: arm * width,
       stride: arms * width,
       at: at + offset,
-      valid,
+      width,
     });
-    yield part(rows.action, chunk, 0, (step) => (has(step) ? Math.min(actionValid[step]!, steps) * VECTOR : 0));
-    yield part(rows.history, VECTOR, chunk, (step) => (has(step) && present[step]! & HISTORY_BIT ? VECTOR : 0));
-    yield part(rows.proprio, VECTOR, chunk + VECTOR, (step) => (has(step) ? VECTOR : 0));
+    yield part(rows.action, chunk, 0, (step) => Math.min(actionValid[step]!, steps) * VECTOR);
+    yield part(rows.history, VECTOR, chunk, (step) => (present[step]! & HISTORY_BIT ? VECTOR : 0));
+    yield part(rows.proprio, VECTOR, chunk + VECTOR, () => VECTOR);
   }
 }
 
-/**
- * Moments of one episode's rows; their values are counted in `histograms` too (`BINS` per number, one after another).
- * Two passes: the mean first, then the deviations from it.
- */
+/** Moments of one episode's rows; their values are counted in `histograms` too (`BINS` per number, one after another). */
 export function momentsOfRows(rows: MomentRows, shape: Shape, histograms: Uint32Array): Moments {
   const out = emptyMoments(numbersOf(shape));
-  for (const part of partsOf(rows, shape)) {
-    sums(part, rows.steps, out, histograms);
-    const last = part.at + part.stride / shape.arms;
-    for (let i = part.at; i < last; i++) if (out.count[i]! > 0) out.mean[i] = out.mean[i]! / out.count[i]!;
-    deviations(part, rows.steps, out);
-  }
+  // Number by number: a histogram is 35 KB, and all of them do not fit into a cache.
+  for (const part of partsOf(rows, shape))
+    for (let j = 0; j < part.width; j++) momentsOfNumber(part, j, out, histograms);
   return out;
 }
 
-/** Counts, extremes, and the sum in place of the mean. */
-function sums({ values, bits, from, stride, at, valid }: Part, steps: number, out: Moments, into: Uint32Array): void {
-  const { count, mean, min, max } = out;
-  for (let step = 0; step < steps; step++) {
-    const [o, many] = [from + step * stride, valid(step)];
-    for (let j = 0; j < many; j++) {
-      const b = bits[o + j]!;
-      if (isUnusable(b)) continue;
-      const [x, i] = [values[o + j]!, at + j];
-      if (count[i] === 0 || x < min[i]!) min[i] = x;
-      if (count[i] === 0 || x > max[i]!) max[i] = x;
-      count[i] = count[i]! + 1;
-      mean[i] = mean[i]! + x;
-      const bin = i * BINS + binOf(x, b);
-      into[bin] = into[bin]! + 1;
-    }
+/** Two passes: the mean first, then the deviations from it. */
+function momentsOfNumber(
+  { values, bits, valid, from, stride, at }: Part,
+  j: number,
+  out: Moments,
+  into: Uint32Array,
+): void {
+  const first = (at + j) * BINS;
+  let count = 0;
+  let sum = 0;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let step = 0, o = from + j; step < valid.length; step++, o += stride) {
+    const b = bits[o]!;
+    if (j >= valid[step]! || isUnusable(b)) continue;
+    const x = values[o]!;
+    count++;
+    sum += x;
+    if (x < min) min = x;
+    if (x > max) max = x;
+    const bin = first + binOf(x, b);
+    into[bin] = into[bin]! + 1;
   }
-}
-
-function deviations({ values, bits, from, stride, at, valid }: Part, steps: number, { mean, m2 }: Moments): void {
-  for (let step = 0; step < steps; step++) {
-    const [o, many] = [from + step * stride, valid(step)];
-    for (let j = 0; j < many; j++) {
-      if (isUnusable(bits[o + j]!)) continue;
-      const d = values[o + j]! - mean[at + j]!;
-      m2[at + j] = m2[at + j]! + d * d;
-    }
+  if (count === 0) return;
+  const mean = sum / count;
+  let m2 = 0;
+  for (let step = 0, o = from + j; step < valid.length; step++, o += stride) {
+    if (j >= valid[step]! || isUnusable(bits[o]!)) continue;
+    const d = values[o]! - mean;
+    m2 += d * d;
   }
+  const i = at + j;
+  out.count[i] = count;
+  out.mean[i] = mean;
+  out.m2[i] = m2;
+  out.min[i] = min;
+  out.max[i] = max;
 }
 
 /** Adds moments of other rows. The result depends on the order of additions in its last bits: keep to one. */
 export function addMoments(into: Moments, more: Moments): void {
-  for (let i = 0; i < into.count.length; i++) {
-    const [n, m] = [into.count[i]!, more.count[i]!];
+  const { count, mean, m2, min, max } = into;
+  for (let i = 0; i < count.length; i++) {
+    const n = count[i]!;
+    const m = more.count[i]!;
     if (m === 0) continue;
-    const delta = more.mean[i]! - into.mean[i]!;
-    into.count[i] = n + m;
-    into.mean[i] = into.mean[i]! + (delta * m) / (n + m);
-    into.m2[i] = into.m2[i]! + more.m2[i]! + (delta * delta * n * m) / (n + m);
-    into.min[i] = n === 0 ? more.min[i]! : Math.min(into.min[i]!, more.min[i]!);
-    into.max[i] = n === 0 ? more.max[i]! : Math.max(into.max[i]!, more.max[i]!);
+    const delta = more.mean[i]! - mean[i]!;
+    count[i] = n + m;
+    mean[i] = mean[i]! + (delta * m) / (n + m);
+    m2[i] = m2[i]! + more.m2[i]! + (delta * delta * n * m) / (n + m);
+    min[i] = n === 0 ? more.min[i]! : Math.min(min[i]!, more.min[i]!);
+    max[i] = n === 0 ? more.max[i]! : Math.max(max[i]!, more.max[i]!);
   }
 }
