@@ -1,6 +1,6 @@
 /** `prep stats`: mean, std, extremes and quantiles of actions, history and proprioception. */
 import { writeFile } from 'node:fs/promises';
-import { makeStats } from '../pipelines/stats/make.ts';
+import { makeStats, type StatsWork } from '../pipelines/stats/make.ts';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import type { DimensionStats, ScopeStats, StatsDocument } from '../schemas/stats.ts';
 import { storeToOpen } from '../sinks/store.ts';
@@ -24,7 +24,12 @@ export async function stats(store: string, words: StatsWords): Promise<number> {
     });
   const out = openOutput(words.json ?? false);
   const ask = { ...(plan === undefined ? {} : { plan }), ...(mixture === undefined ? {} : { mixture }) };
-  const made = await makeStats({ store: storeToOpen(store), ...ask });
+  const started = performance.now();
+  const progress = ({ episodes, rows }: StatsWork): void => {
+    const seconds = (performance.now() - started) / 1000;
+    out.progress({ episodes, total: null, frames: rows, kept: episodes, bytesIn: 0, seconds });
+  };
+  const made = await makeStats({ store: storeToOpen(store), ...ask, progress }).finally(out.endProgress);
   if (file !== undefined) await writeFile(file, made.json);
   const { key, document, known, episodes, rows } = made;
   const read = known ? 'nothing has changed since they were made' : `${rows} rows of ${episodes} episodes were read`;
