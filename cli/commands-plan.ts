@@ -25,21 +25,27 @@ export function addPlanCommands(program: Command, set: SetCode): void {
     .argument('<store>', 'the store')
     .description('plans of a store')
     .option('--json', 'machine-readable output')
-    .action(async (store, options) => set(await (await import('./plan.ts')).planList(store, options)));
+    .action(async (store, _, command: Command) =>
+      set(await (await import('./plan.ts')).planList(store, command.optsWithGlobals())),
+    );
   plan
     .command('show')
     .argument('<store>', 'the store')
     .argument('<plan>', 'id of a plan')
     .description('segments and report of a plan')
     .option('--json', 'machine-readable output')
-    .action(async (store, id, options) => set(await (await import('./plan.ts')).planShow(store, id, options)));
+    .action(async (store, id, _, command: Command) =>
+      set(await (await import('./plan.ts')).planShow(store, id, command.optsWithGlobals())),
+    );
   plan
     .command('drop')
     .argument('<store>', 'the store')
     .argument('<plan>', 'id of a plan')
     .description('forget a plan; its training shards go with the next gc')
     .option('--json', 'machine-readable output')
-    .action(async (store, id, options) => set(await (await import('./plan.ts')).planDrop(store, id, options)));
+    .action(async (store, id, _, command: Command) =>
+      set(await (await import('./plan.ts')).planDrop(store, id, command.optsWithGlobals())),
+    );
 }
 
 export function addShardCommands(program: Command, set: SetCode): void {

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { addDataCommands } from './commands-data.ts';
 import { addPlanCommands, addReshardCommand, addShardCommands } from './commands-plan.ts';
+import { addStatsCommands } from './commands-stats.ts';
 import { addStoreCommands } from './commands-store.ts';
 import { packageFile } from './package-root.ts';
 
@@ -21,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   addDataCommands(program, set);
   addPlanCommands(program, set);
   addShardCommands(program, set);
+  addStatsCommands(program, set);
   addReshardCommand(program, set);
   addStoreCommands(program, set);
   program.addHelpText('after', EXAMPLES);

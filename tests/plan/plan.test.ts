@@ -88,6 +88,8 @@ describe('a plan', () => {
   it('is listed, shown and dropped', async () => {
     const { value } = await plan(store, PAPER, '--draws', '32', '--seed', '99');
     expect((await prep('plan', 'list', store)).stdout).toContain(value.plan);
+    const listed = await prepJson<{ plan: string; draws: number }[]>('plan', 'list', store);
+    expect(listed.value).toContainEqual(expect.objectContaining({ plan: value.plan, draws: 32 }));
     expect((await prep('plan', 'show', store, value.plan)).stdout).toMatch(/segment 0: draws 0 to 31/);
     expect((await prep('plan', 'drop', store, value.plan)).code).toBe(0);
     expect((await prep('plan', 'show', store, value.plan)).stderr).toMatch(/unknown-plan .*no such plan/);
