@@ -17,7 +17,9 @@ export interface Generation {
   readonly plan: string;
   /** Segments of the plan that belong to it. */
   readonly segments: number;
-  /** Path of the sources' files → size and stamp, as they were when the intent was frozen. */
+  /** Key of its statistics; null where none were made. */
+  readonly stats: string | null;
+  /** Digest of the config file. */
   readonly config: string;
   readonly createdMs: number;
 }

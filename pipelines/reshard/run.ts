@@ -28,6 +28,7 @@ import { type IngestRequest, openIngest } from '../ingest-plan.ts';
 import { extendPlan } from '../plan/extend.ts';
 import { makePlan } from '../plan/make.ts';
 import { makeShards } from '../shard/shard.ts';
+import { makeStats } from '../stats/make.ts';
 import { openStoreSink, settleTwins } from '../store-sink.ts';
 import { changedFiles, listSources, newsOf, sourceName } from './news.ts';
 import { prune } from './retention.ts';
@@ -56,6 +57,8 @@ export interface ReshardReport {
   readonly vanished: number;
   readonly episodes: Readonly<Record<string, { kept: number; rejected: number; quarantined: number }>>;
   readonly shards: number;
+  /** Names the statistics of the plan as it is now; null where none were asked for. */
+  readonly stats: string | null;
   readonly seconds: number;
 }
 
@@ -73,6 +76,7 @@ export async function reshard(request: ReshardRequest, signal: AbortSignal): Pro
     vanished: 0,
     episodes: {},
     shards: 0,
+    stats: null,
     seconds: 0,
   };
   try {
@@ -169,6 +173,9 @@ async function realise(
   const plan = await segmentOf(store, request, intent);
   report.plan = plan.id;
   report.draws = plan.draws;
+  if (config.stats)
+    report.stats = (await makeStats({ store: store.uri, plan: plan.id, progress: () => undefined })).key;
+  if (signal.aborted) return false;
   if (config.shards) {
     const part = { index: 0, of: 1 };
     const range = [plan.draws - config.segment_draws, plan.draws] as const;
@@ -186,6 +193,7 @@ async function realise(
     tables: await tableCounts(store.uri, [...rates]),
     plan: plan.id,
     segments: plan.segments,
+    stats: report.stats,
     config: intent.config,
     createdMs: Date.now(),
   });

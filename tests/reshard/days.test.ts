@@ -88,7 +88,9 @@ async function contents(uri: string, plan: string) {
     one.proprio.join(),
     one.imageHash.join(),
   ]);
-  return { segments, draws, shards, ledger, kept };
+  const stats = await prep('stats', uri, '--plan', plan, '--json');
+  expect(stats.code).toBe(0);
+  return { segments, draws, shards, ledger, kept, stats: JSON.parse(stats.stdout).stats };
 }
 
 it(`${DAYS} days`, { timeout: DAYS * 120_000 }, async () => {
