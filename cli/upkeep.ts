@@ -3,7 +3,8 @@ import { EXIT, PrepError } from '../schemas/errors.ts';
 import { compactDataset } from '../sinks/compact.ts';
 import { gcDataset } from '../sinks/gc.ts';
 import { listDatasets } from '../sinks/read.ts';
-import { storeToOpen } from '../sinks/store.ts';
+import { dropTable, orphanShards } from '../sinks/shards.ts';
+import { connectStore, storeToOpen } from '../sinks/store.ts';
 import { bytes, openOutput } from './print.ts';
 
 interface UpkeepWords {
@@ -47,10 +48,27 @@ export async function gc(store: string, words: UpkeepWords): Promise<number> {
   const done = [];
   for (const name of await chosen(uri, words)) done.push(await gcDataset(uri, name, { dryRun: words.dryRun ?? false }));
   const verb = words.dryRun ? 'would be removed' : 'removed';
+  const shards = words.dataset === undefined ? await gcShards(uri, words.dryRun ?? false) : [];
   const lines = done.map(
     (one) =>
       `${one.dataset}: ${one.stepRows} step rows and ${one.trackRows} tracks of ${one.groups} groups ${verb}; ${one.partsLive} parts are being written, ${one.partsRecovered} dead ones recovered${one.replacedKept > 0 ? `; ${one.replacedKept} replaced rows stay for plans` : ''}`,
   );
-  openOutput(words.json ?? false).result({ store: uri, datasets: done }, lines.join('\n') || 'nothing to remove');
+  if (shards.length > 0) lines.push(`${shards.length} tables of training shards that no plan names ${verb}`);
+  openOutput(words.json ?? false).result(
+    { store: uri, datasets: done, shards },
+    lines.join('\n') || 'nothing to remove',
+  );
   return EXIT.done;
+}
+
+/** Shards of dropped plans, and those that a killed process never published. */
+async function gcShards(uri: string, dryRun: boolean): Promise<string[]> {
+  const store = await connectStore(uri);
+  try {
+    const orphans = await orphanShards(store);
+    if (!dryRun) for (const table of orphans) await dropTable(store, table);
+    return orphans;
+  } finally {
+    store.connection.close();
+  }
 }

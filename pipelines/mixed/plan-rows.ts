@@ -6,6 +6,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { MixedRows, MixedShape } from '../../schemas/mixed-row.ts';
 import type { Segment } from '../../schemas/plan.ts';
 import { CAMERA_NUMBERS, type PrepMetadata, presentNames, ROW_VERSION, VECTOR } from '../../schemas/row.ts';
+import { readGenerations } from '../../sinks/generations.ts';
 import { readDomains, readSegments, type StoredSegment } from '../../sinks/plans.ts';
 import type { Store } from '../../sinks/store.ts';
 import { openTaker, type StepTaker, type TakenRow } from '../../sinks/take.ts';
@@ -40,9 +41,13 @@ export interface PlanRows {
   close(): void;
 }
 
-/** @throws PrepError `unknown-plan`, `unknown-dataset` */
-export async function openPlanRows(store: Store, plan: string): Promise<PlanRows> {
-  const segments = await readSegments(store, plan);
+/** Name of the plan of the highest published generation. */
+export const LATEST = 'latest';
+
+/** @param name id of a plan, or `latest`. @throws PrepError `unknown-plan`, `unknown-dataset` */
+export async function openPlanRows(store: Store, name: string): Promise<PlanRows> {
+  const { plan, most } = await planNamed(store, name);
+  const segments = (await readSegments(store, plan)).slice(0, most);
   const order = planOrder(segments.map(({ segment }) => segment));
   const domains = await openDomains(store, plan, segments);
   const harmony = segments[0]!.harmony as Harmony;
@@ -78,6 +83,20 @@ export async function openPlanRows(store: Store, plan: string): Promise<PlanRows
     rows: (draws, images = true) => fetchRows(draws.map(place), takers, harmony, images),
     close: () => takers.forEach(({ taker }) => void taker.close()),
   };
+}
+
+/** Of a plan that is being extended `latest` has the segments that were published, whole. */
+async function planNamed(store: Store, name: string): Promise<{ plan: string; most: number }> {
+  if (name !== LATEST) return { plan: name, most: Number.POSITIVE_INFINITY };
+  const generation = (await readGenerations(store)).at(-1);
+  if (generation) return { plan: generation.plan, most: generation.segments };
+  throw new PrepError({
+    code: 'unknown-plan',
+    at: { store: store.uri, field: name },
+    expected: 'a published generation',
+    found: 'none',
+    remedy: '`prep reshard` publishes one; or give the id of a plan (`prep plan list`)',
+  });
 }
 
 async function openDomains(

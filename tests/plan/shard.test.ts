@@ -106,6 +106,18 @@ describe('shards', () => {
   });
 });
 
+it('go with their plan, at the next gc', { timeout: 60_000 }, async () => {
+  const other = (await plan(store, PAPER, '--draws', '16', '--seed', '12')).value.plan;
+  expect((await prep('shard', store, '--plan', other, '--size', '16')).code).toBe(0);
+  const dry = await prepJson<{ shards: string[] }>('gc', store, '--dry-run');
+  expect(dry.value.shards).toEqual([]);
+  expect((await prep('plan', 'drop', store, other)).code).toBe(0);
+  const swept = await prepJson<{ shards: string[] }>('gc', store);
+  expect(swept.value.shards.length).toBe(2);
+  expect(swept.value.shards.every((name) => name.startsWith(`shards_${other}`))).toBe(true);
+  expect((await prepJson<{ shards: string[] }>('gc', store)).value.shards).toEqual([]);
+});
+
 describe('wrong use', () => {
   it.each([
     [['--plan', 'nowhere'], /unknown-plan .*no such plan/],
