@@ -13,6 +13,7 @@ export function addPlanCommands(program: Command, set: SetCode): void {
     .option('--steps <n>', 'training steps, with --batch instead of --draws')
     .option('--batch <n>', 'global batch')
     .option('--seed <n>', 'another seed is another order', '0')
+    .option('--report', 'also what each rule took of which task, and where calibration comes from', false)
     .option('--json', 'machine-readable output')
     .addHelpText('after', EXAMPLES)
     .action(async (store, options, command) => {

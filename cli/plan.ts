@@ -14,6 +14,7 @@ interface PlanWords {
   readonly steps?: string;
   readonly batch?: string;
   readonly seed: string;
+  readonly report?: boolean;
   readonly json?: boolean;
 }
 
@@ -34,6 +35,7 @@ export async function plan(store: string, words: PlanWords): Promise<number> {
     entriesText(report.entries),
     ...compatibility.changes.map((one) => `made alike: ${one}`),
     ...report.entries.flatMap(removedText),
+    ...(words.report ? report.entries.flatMap(detailText) : []),
     ...report.warnings.map((one) => `warning: ${one}`),
   ];
   out.result(value, lines.join('\n'));
@@ -84,6 +86,24 @@ function entriesText(entries: readonly EntryReport[]): string {
 
 const removedText = ({ name, removed }: EntryReport): string[] =>
   Object.entries(removed).map(([rule, steps]) => `${name}: the rule ${rule} took ${steps} steps`);
+
+function detailText({ name, sourcePeriod, dt, calibration, removedByTask, language }: EntryReport): string[] {
+  const [least, most] = sourcePeriod.map((seconds) => seconds.toFixed(4));
+  const period = least === most ? least : `${least} to ${most}`;
+  return [
+    `${name}: recorded every ${period} s, chunk steps every ${dt.toFixed(4)} s`,
+    `${name}: most frequent instruction ${JSON.stringify(language.mostFrequent)}`,
+    ...Object.entries(calibration).map(
+      ([source, share]) => `${name}: ${(100 * share).toFixed(1)} % of the draws from ${source}`,
+    ),
+    ...removedByTask.map(
+      ({ task, steps, kept, rules }) =>
+        `${name}: task ${JSON.stringify(task)}: ${steps - kept} of ${steps} steps taken (${Object.entries(rules)
+          .map(([rule, many]) => `${rule} ${many}`)
+          .join(', ')})`,
+    ),
+  ];
+}
 
 interface StoreWords {
   readonly json?: boolean;

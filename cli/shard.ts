@@ -89,6 +89,7 @@ export async function read(store: string, words: ReadWords): Promise<number> {
   const seconds = (performance.now() - opened) / 1000;
   const used = process.cpuUsage(cpu);
   const state = reader.state();
+  const ideal = words.report ? reader.idealEpisodes() : 0;
   reader.close();
   const rate = tally.rows / seconds;
   const value = {
@@ -103,14 +104,14 @@ export async function read(store: string, words: ReadWords): Promise<number> {
     cpuSecondsPer1000Rows: (used.user + used.system) / 1000 / Math.max(1, tally.rows),
     shares: Object.fromEntries([...tally.datasets].map(([name, rows]) => [name, rows / tally.rows])),
     episodesPerBatch: tally.episodes / Math.max(1, tally.batches),
-    // Of a batch drawn ideally, every row would be of another episode.
-    idealEpisodesPerBatch: tally.rows / Math.max(1, tally.batches),
+    // Of the whole batch: a rank's share of it holds fewer.
+    idealEpisodesPerBatch: words.report ? ideal : null,
     repeatsPerBatch: tally.repeats / Math.max(1, tally.batches),
   };
   const report = words.report
     ? [
         ...Object.entries(value.shares).map(([name, share]) => `  ${name}: ${(100 * share).toFixed(2)} % of the rows`),
-        `  episodes per batch: ${value.episodesPerBatch.toFixed(1)} of ${value.idealEpisodesPerBatch.toFixed(1)} rows; steps repeated within a batch: ${value.repeatsPerBatch.toFixed(2)}`,
+        `  episodes per batch: ${value.episodesPerBatch.toFixed(1)}, an ideal shuffle ${ideal.toFixed(1)}; steps repeated within a batch: ${value.repeatsPerBatch.toFixed(2)}`,
       ]
     : [];
   out.result(

@@ -36,6 +36,8 @@ export interface PlanRows {
   /** Of the datasets' tables: a shard with another one is stale. */
   readonly fingerprint: string;
   place(draw: number): PlacedDraw;
+  /** Different episodes that a batch would hold on average if every entry's steps were drawn at random. */
+  idealEpisodes(batch: number): number;
   /** Rows of consecutive or any draws, in that order. @param images false: pictures are left out and empty */
   rows(draws: readonly number[], images?: boolean): Promise<MixedRows>;
   close(): void;
@@ -80,9 +82,27 @@ export async function openPlanRows(store: Store, name: string): Promise<PlanRows
     metadata: mixedMetadata(plan, segments, harmony, known),
     fingerprint: fingerprintOf(known),
     place,
+    idealEpisodes: (batch) => idealEpisodes(last, domains, batch),
     rows: (draws, images = true) => fetchRows(draws.map(place), takers, harmony, images),
     close: () => takers.forEach(({ taker }) => void taker.close()),
   };
+}
+
+/** Sum over episodes of the chance that one of the entry's draws of a batch is of it: `1 − (1 − steps / all)^draws`. */
+function idealEpisodes({ entries }: Segment, domains: ReadonlyMap<number, Domain>, batch: number): number {
+  const weights = entries.reduce((sum, { weight }) => sum + weight, 0);
+  let ideal = 0;
+  for (const { weight, after } of entries) {
+    const all = after.reduce((sum, { size }) => sum + size, 0);
+    const draws = (batch * weight) / weights;
+    const steps = new Map<bigint, number>();
+    for (const { domain } of after) {
+      const { keys, starts, ends } = domains.get(domain)!;
+      for (const [i, key] of keys.entries()) steps.set(key, (steps.get(key) ?? 0) + ends[i]! - starts[i]!);
+    }
+    for (const own of steps.values()) ideal += 1 - (1 - own / all) ** draws;
+  }
+  return ideal;
 }
 
 /** Of a plan that is being extended `latest` has the segments that were published, whole. */

@@ -40,6 +40,8 @@ export interface PlanReader {
   /** Whole global batches of the plan. */
   readonly steps: number;
   batches(): AsyncGenerator<PlanBatch>;
+  /** Different episodes per global batch of an ideal shuffle. */
+  idealEpisodes(): number;
   /** Where a reader that is opened with `startStep: step` goes on after the batches taken so far. */
   state(): ReadState;
   close(): void;
@@ -72,6 +74,7 @@ export async function openPlanReader(options: ReadOptions): Promise<PlanReader> 
         yield { step: step++, rows: taken };
       }
     },
+    idealEpisodes: () => rows.idealEpisodes(batch),
     state: () => ({ plan: rows.plan, segment: segmentAt(rows, step * batch), step }),
     close() {
       rows.close();
