@@ -1,5 +1,11 @@
 /** `prep demo`: the bundled episodes, ingested, read back and compared with numbers that scipy made. */
-import { compareWithTruth, type DemoReport, refuseOtherEpisodes } from '../pipelines/demo.ts';
+import {
+  compareWithTruth,
+  type DemoOrder,
+  type DemoReport,
+  orderAndRead,
+  refuseOtherEpisodes,
+} from '../pipelines/demo.ts';
 import { openIngest } from '../pipelines/ingest-plan.ts';
 import { EXIT } from '../schemas/errors.ts';
 import { storeToMake } from '../sinks/store.ts';
@@ -22,20 +28,28 @@ export async function demo(words: { store: string; json?: boolean }): Promise<nu
   open.table.sideFiles?.close();
   out.line(summaryText(summary));
   const report = await compareWithTruth(store, `${data}/expected.json`);
-  out.result({ summary, report }, reportText(report, store));
-  return report.problems.length === 0 ? EXIT.done : EXIT.failed;
+  const order = await orderAndRead(store);
+  const problems = [...report.problems, ...order.problems];
+  out.result({ summary, report, order }, reportText({ ...report, problems }, order, store));
+  return problems.length === 0 ? EXIT.done : EXIT.failed;
 }
 
-function reportText({ rows, worst, toolInPicture, overlay, problems }: DemoReport, store: string): string {
+function reportText(
+  { rows, worst, toolInPicture, overlay, problems }: DemoReport,
+  order: DemoOrder,
+  store: string,
+): string {
   return [
     '',
     `Read back ${rows} rows and compared them with truth computed by scipy:`,
     `  largest difference of actions, history and proprioception: ${worst.toExponential(1)} (1e-5 allowed)`,
     `  the tool point, projected with the stored numbers, lies in the stored picture in ${toolInPicture} of ${rows} rows`,
+    `Drew ${order.rows} steps as plan ${order.plan}, wrote ${order.shards} training shard, and read ${order.batches} batches both ways${order.same ? ': the same bytes' : ''}`,
     ...problems.map((problem) => `  PROBLEM ${problem}`),
     '',
     `Made: ${store} (Lance tables droid_steps, droid_episodes, droid_tracks)`,
+    `      shards_${order.plan}_00000_*, which any Lance reader scans in training order`,
     `      ${overlay} (a stored picture with the tool point drawn in)`,
-    'Next: prep status, prep relabel --dt 2/15, or your own data: prep ingest droid --root … --store …',
+    `Next: prep read ${store} --plan ${order.plan} --batch 32 --report, prep relabel --dt 2/15, or your own data: prep ingest`,
   ].join('\n');
 }

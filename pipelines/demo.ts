@@ -1,14 +1,20 @@
 /** Reads a demo store back and holds it against the truth beside the bundled episodes. */
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { StepColumns } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
+import { mixtureOf } from '../schemas/mixture.ts';
 import { IMAGE_SIZE } from '../schemas/options.ts';
+import { SHARD_DRAWS } from '../schemas/plan.ts';
 import type { PrepMetadata } from '../schemas/row.ts';
 import { listDatasets, openDataset, readLedger } from '../sinks/read.ts';
 import { finishSwap } from '../sinks/swap.ts';
 import { drawCross, toolPixel } from '../transforms/overlay.ts';
+import { openPlanReader } from './mixed/reader.ts';
+import { makePlan } from './plan/make.ts';
+import { makeShards } from './shard/shard.ts';
 
 export interface DemoReport {
   readonly rows: number;
@@ -81,6 +87,44 @@ export async function compareWithTruth(store: string, expected: string): Promise
   if (rows === 0 || toolInPicture < rows)
     problems.push(`the tool point is in the picture in ${toolInPicture} of ${rows} rows`);
   return { rows, worst, toolInPicture, overlay, problems };
+}
+
+export interface DemoOrder {
+  readonly plan: string;
+  readonly shards: number;
+  readonly batches: number;
+  readonly rows: number;
+  /** Batches from the shards are those from the plan. */
+  readonly same: boolean;
+}
+
+/** The other half of the way: a plan over the rows, one training shard, and both read in batches, which must be the same. */
+export async function orderAndRead(store: string): Promise<DemoOrder & { readonly problems: readonly string[] }> {
+  const mixture = mixtureOf({ entries: [{ dataset: DATASET, weight: 1, filter: { success: 'any' } }] });
+  const { plan } = await makePlan({ store, mixture, draws: DEMO_DRAWS, seed: 0 });
+  const whole = { index: 0, of: 1 };
+  const quiet = { signal: new AbortController().signal, progress: () => undefined };
+  const made = await makeShards({ store, plan, size: SHARD_DRAWS, part: whole, range: null, replace: true }, quiet);
+  const [fromShards, fromPlan] = [await readHashes(store, plan, 'shards'), await readHashes(store, plan, 'plan')];
+  const same = fromShards.join() === fromPlan.join();
+  const problems = same ? [] : ['shards and plan give different batches'];
+  return { plan, shards: made.shards, batches: fromShards.length, rows: DEMO_DRAWS, same, problems };
+}
+
+const DEMO_DRAWS = 256;
+const DEMO_BATCH = 32;
+
+async function readHashes(store: string, plan: string, from: 'shards' | 'plan'): Promise<string[]> {
+  const reader = await openPlanReader({ store, plan, batch: DEMO_BATCH, from });
+  const hashes: string[] = [];
+  for await (const { rows } of reader.batches()) {
+    const hash = createHash('sha256').update(rows.episode.join());
+    for (const numbers of [rows.step, rows.action, rows.proprio, rows.camera]) hash.update(numbers);
+    for (const jpegs of Object.values(rows.images)) for (const jpeg of jpegs) hash.update(jpeg);
+    hashes.push(hash.digest('hex'));
+  }
+  reader.close();
+  return hashes;
 }
 
 function difference({ action, history, proprio }: StepColumns, truth: Labels): number {
