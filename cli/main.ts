@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { addDataCommands } from './commands-data.ts';
+import { addExportCommand } from './commands-export.ts';
 import { addPlanCommands, addShardCommands } from './commands-plan.ts';
 import { addStoreCommands } from './commands-store.ts';
 import { packageFile } from './package-root.ts';
@@ -21,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   addDataCommands(program, set);
   addPlanCommands(program, set);
   addShardCommands(program, set);
+  addExportCommand(program, set);
   addStoreCommands(program, set);
   program.addHelpText('after', EXAMPLES);
   try {
