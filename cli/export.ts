@@ -48,12 +48,16 @@ function progressLines(silent: boolean): (rows: number, total: number) => void {
   };
 }
 
-function text({ format, out, rows, episodes, shards, made, there, bytes: size, seconds, state }: ExportReport): string {
+function text(report: ExportReport): string {
+  const { format, out, rows, episodes, shards, made, there, unknown, bytes: size, seconds, state } = report;
   const counts = `${rows} rows in ${shards} files${format === 'lerobot' ? `, ${episodes} episodes` : ''}`;
   if (state === 'nothing-to-do') return `${out}: nothing to do, all ${counts} are there`;
   return [
     `${out}: ${format} ${state}, ${counts}: ${made} files made, ${there} were there`,
     `  ${bytes(size)} in ${duration(seconds)}`,
+    ...(unknown > 0
+      ? [`  ${unknown} rows hold NaN in their proprioception (camera unknown): mask them by \`present\``]
+      : []),
   ].join('\n');
 }
 

@@ -1,7 +1,7 @@
 /** `prep export`: rows in order become files of another format, unit by unit; what is finished is never made again. */
 import { createHash, type Hash } from 'node:crypto';
 import type { MixedRows } from '../../schemas/mixed-row.ts';
-import { type DoneUnit, type ExportFolder, openExportFolder } from '../../sinks/export/folder.ts';
+import { type DoneUnit, type ExportFolder, type Manifest, openExportFolder } from '../../sinks/export/folder.ts';
 import type { CreateFile, ExportFormat, ExportSet, ExportUnit } from '../../sinks/export/format.ts';
 import { lerobot } from '../../sinks/export/lerobot/lerobot.ts';
 import { mds } from '../../sinks/export/mds.ts';
@@ -36,6 +36,8 @@ export interface ExportReport {
   readonly shards: number;
   readonly made: number;
   readonly there: number;
+  /** Rows with NaN in their proprioception, for which `present` must be asked. */
+  readonly unknown: number;
   /** Of the whole export, files about it included; of what there is so far if interrupted. */
   readonly bytes: number;
   readonly seconds: number;
@@ -68,25 +70,22 @@ export async function exportRows(request: ExportRequest, control: ExportControl)
       ...source.source,
     });
     const { set, units } = source;
-    const seconds = (): number => (performance.now() - started) / 1000;
-    const about = { format, out: folder.path, rows: set.rows, episodes: set.episodes, shards: units.length };
-    if (folder.manifest)
-      return {
-        ...about,
-        made: 0,
-        there: units.length,
-        bytes: bytesOf(folder.manifest),
-        seconds: seconds(),
-        state: 'nothing-to-do',
-      };
-    const { done, made, bytes } = await makeAll(source, folder, request, control);
+    const made: Made = folder.manifest
+      ? { ...folder.manifest, made: 0 }
+      : await makeAll(source, folder, request, control);
+    const whole = made.units.length === units.length;
     return {
-      ...about,
-      made,
-      there: done - made,
-      bytes,
-      seconds: seconds(),
-      state: done === units.length ? 'done' : 'interrupted',
+      format,
+      out: folder.path,
+      rows: set.rows,
+      episodes: set.episodes,
+      shards: units.length,
+      made: made.made,
+      there: made.units.length - made.made,
+      unknown: made.units.reduce((sum, { unknown }) => sum + unknown, 0),
+      bytes: [...made.units.flatMap(({ files }) => files), ...made.index].reduce((sum, { bytes }) => sum + bytes, 0),
+      seconds: (performance.now() - started) / 1000,
+      state: folder.manifest ? 'nothing-to-do' : whole ? 'done' : 'interrupted',
     };
   } finally {
     source?.close();
@@ -100,12 +99,18 @@ function openRows(store: Store, { of, range, shardSize }: ExportRequest): Promis
     : datasetExport(store, of.dataset, { range, shardSize });
 }
 
+/** What there is of an export. */
+interface Made extends Pick<Manifest, 'units' | 'index'> {
+  /** Units of this run. */
+  readonly made: number;
+}
+
 async function makeAll(
   source: ExportRows,
   folder: ExportFolder,
   { format: name }: ExportRequest,
   control: ExportControl,
-) {
+): Promise<Made> {
   const { set, units } = source;
   const format: ExportFormat = EXPORT_FORMATS[name](set, folder.create);
   const finished: Omit<DoneUnit, 'facts'>[] = [];
@@ -124,14 +129,10 @@ async function makeAll(
     finished.push(kept);
     control.progress(unit.end, set.rows);
   }
-  const sum = finished.flatMap(({ files }) => files).reduce((total, { bytes }) => total + bytes, 0);
-  if (finished.length < units.length) return { done: finished.length, made, bytes: sum };
-  const manifest = await folder.finish({ metadata: set.metadata, units: finished }, await format.index());
-  return { done: finished.length, made, bytes: bytesOf(manifest) };
+  if (finished.length < units.length) return { units: finished, index: [], made };
+  const { index } = await folder.finish({ metadata: set.metadata, units: finished }, await format.index());
+  return { units: finished, index, made };
 }
-
-const bytesOf = ({ units, index }: NonNullable<ExportFolder['manifest']>): number =>
-  [...units.flatMap(({ files }) => files), ...index].reduce((total, { bytes }) => total + bytes, 0);
 
 /** Null: interrupted, and nothing of the unit stays. */
 async function makeUnit(
@@ -142,6 +143,7 @@ async function makeUnit(
 ): Promise<DoneUnit | null> {
   const writer = await format.open(unit);
   const order = createHash('sha256');
+  let unknown = 0;
   try {
     for await (const part of parts(source, unit)) {
       if (signal.aborted) {
@@ -150,9 +152,10 @@ async function makeUnit(
       }
       await writer.add(part);
       hashOrder(order, part.rows);
+      unknown += unknownRows(part.rows);
       progress(part.start + part.rows.count, source.set.rows);
     }
-    return { start: unit.start, end: unit.end, orderHash: order.digest('hex'), ...(await writer.close()) };
+    return { start: unit.start, end: unit.end, orderHash: order.digest('hex'), unknown, ...(await writer.close()) };
   } catch (error) {
     await writer.discard();
     throw error;
@@ -178,6 +181,13 @@ async function* parts({ rows }: ExportRows, { episodes }: ExportUnit) {
     next = read(i + 1);
     yield { rows: found, start, episode };
   }
+}
+
+function unknownRows({ count, proprio }: MixedRows): number {
+  const width = proprio.length / count;
+  let found = 0;
+  for (let i = 0; i < count; i++) if (proprio.subarray(i * width, (i + 1) * width).some(Number.isNaN)) found++;
+  return found;
 }
 
 function hashOrder(hash: Hash, { count, episodeKey, step }: MixedRows): void {

@@ -14,6 +14,8 @@ export interface DoneUnit extends UnitResult {
   readonly end: number;
   /** sha-256 over every row's episode key (int64) and step (int32), little-endian, as in training shards. */
   readonly orderHash: string;
+  /** Rows whose proprioception is NaN somewhere: the camera's place is not known. */
+  readonly unknown: number;
 }
 
 /** `prep.json`: what the folder holds. */

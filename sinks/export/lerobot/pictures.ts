@@ -14,7 +14,7 @@ export function sampledFrames(frames: number): Set<number> {
   return new Set(Array.from({ length: count }, (_, i) => Math.round((i * (frames - 1)) / Math.max(1, count - 1))));
 }
 
-/** Every pixel. The fast DCT of this decoder is a level or two off, which means and quantiles of thousands of pixels do not feel. */
+/** Every pixel. This decoder's fast DCT moves dark pixels by a few levels of 255: means by less than one, quantiles by up to four. */
 export function countPixels(jpeg: Uint8Array, into: Histogram): void {
   const { data } = jpegTurbo.decompressSync(Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.length), {
     format: jpegTurbo.FORMAT_RGB,
