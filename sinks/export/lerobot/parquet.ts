@@ -79,19 +79,22 @@ function schemaOf(columns: readonly Column[]): SchemaElement[] {
 
 function elementsOf({ name, type }: Column): SchemaElement[] {
   const required = { repetition_type: 'REQUIRED' as const };
+  // `datasets` believes its own description of a column only where Arrow's type is the same, and its types may be null.
+  const optional = { repetition_type: 'OPTIONAL' as const };
   if (type === 'image')
     return [
-      { name, ...required, num_children: 2 },
-      { name: 'bytes', ...required, type: 'BYTE_ARRAY' },
-      { name: 'path', repetition_type: 'OPTIONAL', type: 'BYTE_ARRAY', converted_type: 'UTF8' },
+      { name, ...optional, num_children: 2 },
+      { name: 'bytes', ...optional, type: 'BYTE_ARRAY' },
+      { name: 'path', ...optional, type: 'BYTE_ARRAY', converted_type: 'UTF8' },
     ];
+  if (type.depth === 0) return [{ name, ...optional, ...LEAVES[type.leaf] }];
   const elements: SchemaElement[] = [];
   for (let level = 0; level < type.depth; level++)
     elements.push(
       { name: level === 0 ? name : 'element', ...required, num_children: 1, converted_type: 'LIST' },
       { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
     );
-  return [...elements, { name: type.depth === 0 ? name : 'element', ...required, ...LEAVES[type.leaf] }];
+  return [...elements, { name: 'element', ...required, ...LEAVES[type.leaf] }];
 }
 
 const LEAVES: Readonly<Record<Leaf, Pick<SchemaElement, 'type' | 'converted_type'>>> = {
