@@ -119,31 +119,26 @@ describe.each(FORMATS)('%s', (format) => {
 });
 
 describe('an export', () => {
-  it('goes on after an interrupt, and says what was there', async () => {
-    const whole = await exported('mds', [...of.plan().slice(0, 2), '--shard-size', '8']);
-    const out = join(freshFolder(), 'out');
-    const run = startPrep([
-      'export',
-      store,
-      '--format',
-      'mds',
-      '--out',
-      out,
-      ...of.plan().slice(0, 2),
-      '--shard-size',
-      '8',
-    ]);
-    // As soon as one unit counts.
-    while (run.process.exitCode === null && !noted(out)) await sleep(5);
-    run.process.kill('SIGINT');
-    const { code, stdout } = await run.ended;
-    expect(stdout).toMatch(/mds interrupted/);
-    expect(code).toBe(130);
-    const rest = await exported('mds', [...of.plan().slice(0, 2), '--shard-size', '8'], out);
-    expect(rest.value.there).toBeGreaterThan(0);
-    expect(rest.value.there + rest.value.made).toBe(30);
-    expect(contentsOf(out)).toEqual(contentsOf(whole.out));
-  });
+  it.each(['mds', 'lerobot'])(
+    'as %s goes on after an interrupt, and makes again what was lost meanwhile',
+    async (format) => {
+      const words = ['--plan', id, '--shard-size', '8'];
+      const whole = await exported(format, words);
+      const out = join(freshFolder(), 'out');
+      const run = startPrep(['export', store, '--format', format, '--out', out, ...words]);
+      // As soon as two units count.
+      while (run.process.exitCode === null && notes(out) < 2) await sleep(5);
+      run.process.kill('SIGINT');
+      const { code, stdout } = await run.ended;
+      expect(stdout).toMatch(new RegExp(`${format} interrupted`));
+      expect(code).toBe(130);
+      rmSync(join(out, format === 'mds' ? 'shard.00000.mds' : 'data/chunk-000/file-000.parquet'));
+      const rest = await exported(format, words, out);
+      expect(rest.value.there).toBeGreaterThan(0);
+      expect(rest.value.there + rest.value.made).toBe(30);
+      expect(contentsOf(out)).toEqual(contentsOf(whole.out));
+    },
+  );
 
   it('by two processes at once is the same', async () => {
     const whole = await exported('webdataset', of.plan());
@@ -194,11 +189,12 @@ describe('an export', () => {
   });
 });
 
-const noted = (out: string): boolean => {
+/** Units that count. */
+const notes = (out: string): number => {
   try {
-    return readdirSync(join(out, '.prep')).some((name) => /^unit-\d+\.json$/.test(name));
+    return readdirSync(join(out, '.prep')).filter((name) => /^unit-\d+\.json$/.test(name)).length;
   } catch {
-    return false;
+    return 0;
   }
 };
 

@@ -98,6 +98,7 @@ def webdataset():
     at = -1
     for at, (key, sample) in enumerate(webdataset_rows()):
         check(f"row {at} key", int(key), integers["draw"][at] if "draw" in integers else at)
+        check(f"row {at} pictures without bytes", [name for name in sample if not sample[name]], [])
         row = json.loads(sample["json"])
         row["image"] = {name[:-4]: data for name, data in sample.items() if name.endswith(".jpg")}
         for name in ARRAYS:
