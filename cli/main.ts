@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { addDataCommands } from './commands-data.ts';
+import { addExportCommand } from './commands-export.ts';
 import { addPlanCommands, addReshardCommand, addShardCommands } from './commands-plan.ts';
 import { addStatsCommands } from './commands-stats.ts';
 import { addStoreCommands } from './commands-store.ts';
@@ -24,6 +25,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   addShardCommands(program, set);
   addStatsCommands(program, set);
   addReshardCommand(program, set);
+  addExportCommand(program, set);
   addStoreCommands(program, set);
   program.addHelpText('after', EXAMPLES);
   try {
