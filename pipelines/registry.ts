@@ -83,13 +83,13 @@ export function openRegistry(
 /** Which recorded episodes stay as they are; the others are read again. */
 export function selectRecords(
   recorded: LedgerView,
-  { table, retry, excluded, contiguous }: Settling & { readonly contiguous: boolean },
+  { contiguous, ...settling }: Settling & { readonly contiguous: boolean },
 ): Pick<RecordSelection, 'recorded' | 'complete'> & { readonly redo: number } {
   const filled = new Map<string, { bytes: number; records: number }>();
   const settled = new Map<string, number>();
   let redo = 0;
   for (const one of recorded.all()) {
-    if (isSettled(one, { table, retry, excluded })) {
+    if (isSettled(one, settling)) {
       const shard = `${one.place.split}/${one.place.shard}`;
       const { bytes, records } = filled.get(shard) ?? { bytes: 0, records: 0 };
       filled.set(shard, { bytes: bytes + one.place.length, records: records + 1 });
@@ -113,10 +113,13 @@ interface Settling {
   readonly table: Table;
   readonly retry: ReadonlySet<Code>;
   readonly excluded: ReadonlyMap<string, string>;
+  /** True: an episode without step rows is as good as one with all of them. */
+  readonly indexOnly: boolean;
 }
 
-function isSettled(one: RecordedEpisode, { table, retry, excluded }: Settling): boolean {
+function isSettled(one: RecordedEpisode, { table, retry, excluded, indexOnly }: Settling): boolean {
   if (one.reason !== '' && retry.has(one.reason)) return false;
+  if (!indexOnly && one.state === 'kept' && one.rows < one.length) return false;
   const listed = excluded.has(one.episode) || excluded.has(canonical(one.sourceId));
   if (listed && one.reason !== 'excluded') return false;
   const facts = factsOf(table, { id: one.episode, sourceId: one.sourceId });

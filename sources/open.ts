@@ -14,6 +14,7 @@ export interface SourceOptions {
   /** Shards that metadata name may be absent. */
   readonly partial: boolean;
   readonly access?: Access | undefined;
+  readonly through?: ((root: ByteRoot) => ByteRoot) | undefined;
 }
 
 /**
@@ -21,7 +22,8 @@ export interface SourceOptions {
  * @throws PrepError of the layout, or, where a dataset has several, one that names what each of them missed
  */
 export async function openSource(specs: readonly AnySpec[], uri: string, options: SourceOptions): Promise<OpenSource> {
-  const root = await openRoot(uri, options.access);
+  const opened = await openRoot(uri, options.access);
+  const root = options.through?.(opened) ?? opened;
   const faults: PrepError[] = [];
   for (const spec of specs)
     try {

@@ -80,7 +80,8 @@ export async function openPlanRows(store: Store, plan: string): Promise<PlanRows
   };
 }
 
-async function openDomains(
+/** Domains of a plan by id. @throws PrepError `unknown-plan` where its table does not fit its segments */
+export async function openDomains(
   store: Store,
   plan: string,
   segments: readonly StoredSegment[],

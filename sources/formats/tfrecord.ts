@@ -68,6 +68,26 @@ export async function* readRecords(file: ByteFile, options: ReadOptions = {}): A
   if (expected !== null && record !== expected) throw miscounted(file, record, expected);
 }
 
+/**
+ * One record whose place is known: its bytes are read once, and nothing around them.
+ * @param place offset and length with framing
+ */
+export async function readRecordAt(
+  file: ByteFile,
+  { record, offset, length }: { readonly record: number; readonly offset: number; readonly length: number },
+): Promise<RecordRead> {
+  const at: Place = { shard: file.name, record, offset };
+  const damaged = (error: PrepError): RecordRead => ({ kind: 'damaged', record, offset, length, error });
+  const header = await file.read(offset, HEADER);
+  if (header.length < HEADER) return damaged(truncated(at, length, header.length));
+  const claimed = checkedLength(header, at, MAX_RECORD_BYTES) + HEADER + FOOTER;
+  if (claimed !== length)
+    return damaged(fault('source-changed', at, `a record of ${length} bytes, as when it was ingested`, `${claimed}`));
+  const data = await file.read(offset + HEADER, length - HEADER - FOOTER);
+  const error = dataFault(data, await file.read(offset + length - FOOTER, FOOTER), at);
+  return error ? damaged(error) : { kind: 'record', record, offset, length, data };
+}
+
 /** Masking as TensorFlow does it, so that a checksum of data that holds checksums stays useful. */
 export function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes);

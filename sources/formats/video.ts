@@ -21,6 +21,8 @@ export interface Video {
   digest(hash: Hash, from: number, count: number): Promise<void>;
   /** Bytes of the coded frames themselves. */
   bytes(from: number, count: number): number;
+  /** Bytes that showing any of these frames takes at most: the index, the coded frames, what lies between them. */
+  reach(from: number, count: number): number;
 }
 
 /** A batch holds at most so many pictures: their results wait together in memory. */
@@ -50,15 +52,18 @@ export async function openVideo(file: ByteFile): Promise<Video> {
     seconds: index.seconds,
     stream(from, count) {
       within(from, count);
-      const shown = Array.from({ length: count }, (_, i) => from + i);
-      return { kind: 'stream', count, batches: () => batches(index, shown, { file, read }) };
+      return picked(
+        index,
+        Array.from({ length: count }, (_, i) => from + i),
+        { file, read },
+      );
     },
     pick(shown) {
       const [first = 0, last = -1] = [shown[0], shown.at(-1)];
       within(first, last - first + 1);
       if (shown.some((rank, i) => i > 0 && rank < shown[i - 1]!))
         throw new Error('frames are picked in ascending order');
-      return { kind: 'stream', count: shown.length, batches: () => batches(index, shown, { file, read }) };
+      return picked(index, shown, { file, read });
     },
     async digest(hash, from, count) {
       within(from, count);
@@ -74,7 +79,38 @@ export async function openVideo(file: ByteFile): Promise<Video> {
       for (let rank = from; rank < from + count; rank++) sum += index.size[index.sampleOf[rank]!]!;
       return sum;
     },
+    reach: (from, count) => reach(index, { from, count, fileSize: file.size }),
   };
+}
+
+const picked = (index: VideoIndex, shown: readonly number[], source: Source): FrameStream => ({
+  kind: 'stream',
+  count: shown.length,
+  batches: () => batches(index, shown, source),
+  pick: (frames) =>
+    picked(
+      index,
+      frames.map((frame) => shown[frame]!),
+      source,
+    ),
+});
+
+function reach(
+  index: VideoIndex,
+  { from, count, fileSize }: { from: number; count: number; fileSize: number },
+): number {
+  if (index.whole || count === 0) return fileSize;
+  const coded = index.size.reduce((sum, size) => sum + size, 0);
+  let [begin, end] = [fileSize, 0];
+  for (const { first, last } of ranges(
+    index,
+    Array.from({ length: count }, (_, i) => from + i),
+  ))
+    for (let sample = first; sample <= last; sample++) {
+      begin = Math.min(begin, index.offset[sample]!);
+      end = Math.max(end, index.offset[sample]! + index.size[sample]!);
+    }
+  return Math.min(fileSize, end - begin + fileSize - coded);
 }
 
 interface Source {
