@@ -80,12 +80,24 @@ export async function readRecordAt(
   const damaged = (error: PrepError): RecordRead => ({ kind: 'damaged', record, offset, length, error });
   const header = await file.read(offset, HEADER);
   if (header.length < HEADER) return damaged(truncated(at, length, header.length));
-  const claimed = checkedLength(header, at, MAX_RECORD_BYTES) + HEADER + FOOTER;
-  if (claimed !== length)
-    return damaged(fault('source-changed', at, `a record of ${length} bytes, as when it was ingested`, `${claimed}`));
+  const wrong = lengthFault(header, at, length);
+  if (wrong) return damaged(wrong);
+
   const data = await file.read(offset + HEADER, length - HEADER - FOOTER);
   const error = dataFault(data, await file.read(offset + length - FOOTER, FOOTER), at);
   return error ? damaged(error) : { kind: 'record', record, offset, length, data };
+}
+
+/** The next record can be found whatever this one's length says, so that a wrong one is the record's own fault. */
+function lengthFault(header: Uint8Array, at: Place, length: number): PrepError | null {
+  try {
+    const claimed = checkedLength(header, at, MAX_RECORD_BYTES) + HEADER + FOOTER;
+    if (claimed === length) return null;
+    return fault('source-changed', at, `a record of ${length} bytes, as when it was ingested`, `${claimed}`);
+  } catch (error) {
+    if (error instanceof PrepError) return error;
+    throw error;
+  }
 }
 
 /** Masking as TensorFlow does it, so that a checksum of data that holds checksums stays useful. */

@@ -27,6 +27,8 @@ export interface Video {
 
 /** A batch holds at most so many pictures: their results wait together in memory. */
 const BATCH_FRAMES = 128;
+/** So many coded frames that nobody wants are decoded rather than a decoder opened anew behind them. */
+const SKIPPED = 4;
 /** Bytes between two coded frames (sound, other tracks) that are cheaper to read than to skip. */
 const GAP = 2 ** 16;
 
@@ -139,7 +141,8 @@ function* ranges(index: VideoIndex, shown: Iterable<number>): Generator<Range> {
   for (const rank of shown) {
     const sample = index.sampleOf[rank]!;
     const start = startOf(index, rank);
-    if (current && start > current.first && (current.bytes > BATCH_BYTES || current.wanted.length >= BATCH_FRAMES)) {
+    const full = current && (current.bytes > BATCH_BYTES || current.wanted.length >= BATCH_FRAMES);
+    if (current && start > current.first && (full || start - current.last > SKIPPED)) {
       yield current;
       current = null;
     }

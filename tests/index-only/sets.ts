@@ -89,7 +89,12 @@ export async function shardsOf(store: string, plan: string): Promise<Shards> {
             ),
           );
       }
-    const entries = shards.map(({ start, draws, orderHash, fingerprint }) => ({ start, draws, orderHash, fingerprint }));
+    const entries = shards.map(({ start, draws, orderHash, fingerprint }) => ({
+      start,
+      draws,
+      orderHash,
+      fingerprint,
+    }));
     return { entries, metadata, rows };
   } finally {
     open.connection.close();

@@ -103,5 +103,8 @@ it('refuses what makes no sense', async () => {
   expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/unknown-plan/) });
   const { plan } = await planOver([M1], store);
   const foreign = await prep(...ingestWords(DROID, store, '--plan', plan));
-  expect(foreign).toMatchObject({ code: 2, stderr: expect.stringMatching(/bad-option .*--plan.*draws from \(interndata_m1\)/) });
+  expect(foreign).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/bad-option .*--plan.*draws from \(interndata_m1\)/),
+  });
 });
