@@ -90,7 +90,7 @@ function incomplete(batch: RecordBatch, newest: ReadonlyMap<string, number>, dra
 }
 
 function* lackingOf({ episode, place, digest, drawn }: Incomplete, there: Int32Array): Generator<LackingEpisode> {
-  const steps = Int32Array.from(new Set([...there, ...drawn])).sort();
+  const steps = there.length === 0 ? drawn : Int32Array.from(new Set([...there, ...drawn])).sort();
   const lacking = steps.length - there.length;
   if (lacking > 0) yield { episode, place, digest, steps, lacking };
 }

@@ -33,16 +33,26 @@ export function drawnSteps(domains: ReadonlyMap<number, Domain>, marks: Marks): 
   });
   return {
     of(episodeKey) {
-      const steps = new Set<number>();
-      for (const { domain, bits } of drawn)
-        for (let i = firstRange(domain.keys, episodeKey); domain.keys[i] === episodeKey; i++)
-          for (let step = domain.starts[i]!; step < domain.ends[i]!; step++) {
-            const ordinal = domain.firsts[i]! + step - domain.starts[i]!;
-            if (bits[ordinal >>> 3]! & (1 << (ordinal & 7))) steps.add(step);
-          }
+      const lists = drawn.map(({ domain, bits }) => drawnOf(domain, bits, episodeKey));
+      const steps = lists.length === 1 ? lists[0]! : [...new Set(lists.flat())];
       return Int32Array.from(steps).sort();
     },
   };
+}
+
+function drawnOf({ keys, starts, ends, firsts }: Domain, bits: Uint8Array, episodeKey: bigint): number[] {
+  const steps: number[] = [];
+  for (let i = firstRange(keys, episodeKey); keys[i] === episodeKey; i++) {
+    const before = firsts[i]! - starts[i]!;
+    for (let step = starts[i]!; step < ends[i]!; step++) {
+      const ordinal = before + step;
+      const byte = bits[ordinal >>> 3]!;
+      // Few of an episode's steps are drawn: eight are passed over together.
+      if (byte === 0) step += 7 - (ordinal & 7);
+      else if (byte & (1 << (ordinal & 7))) steps.push(step);
+    }
+  }
+  return steps;
 }
 
 /** Index of the first range of a key, or of what would stand there. */
