@@ -87,6 +87,8 @@ function addRunOptions(command: Command): void {
     .option('--partial', 'go on although shards of the set are missing', false)
     .option('--max-quarantine <share>', 'largest share of damaged episodes (default 0.05)')
     .option('--retry <reason>', 'do episodes again that were set aside for this reason (repeatable)', collect, [])
+    .option('--index-only', 'ledger and tracks only, no frame is decoded: enough for `prep plan`', false)
+    .option('--plan <id>', 'of episodes in the index: read and decode only what this plan draws and the store lacks')
     .option('--replace', 'drop the tables of this dataset first', false)
     .option('--take-over', 'take a part whose owner on another host is known to be dead', false)
     .option('--dry-run', 'print the plan and stop', false)
@@ -103,6 +105,8 @@ Examples:
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --third2 other --reference wrist --as droid_wrist
   prep ingest bridge --root ./bridge_dataset/1.0.0 --store ./store --reference base
   prep ingest lerobot --mapping ./mapping.json --root ./my_dataset --store ./store   your own; prep inspect --propose starts the mapping
+  prep ingest droid --root ./droid_101/1.0.1 --store ./store --index-only        then prep plan, then
+  prep ingest droid --root ./droid_101/1.0.1 --store ./store --plan 6ad53b025b85  only the rows of that plan
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --dry-run --json
 
 Run it again after a stop of any kind: it goes on where it was. Exit codes: 0 done, 1 failed, 2 usage, 3 over the

@@ -2,7 +2,7 @@
 import { runIngest } from '../pipelines/ingest.ts';
 import { type IngestRequest, type OpenIngest, openIngest } from '../pipelines/ingest-plan.ts';
 import { openStoreSink, settleTwins } from '../pipelines/store-sink.ts';
-import { EXIT } from '../schemas/errors.ts';
+import { EXIT, PrepError } from '../schemas/errors.ts';
 import type { IngestPlan, IngestSummary } from '../schemas/report.ts';
 import { dropDataset } from '../sinks/drop.ts';
 import { storeToMake } from '../sinks/store.ts';
@@ -34,6 +34,8 @@ export interface IngestWords extends LabelWords, PixelWords {
   readonly partial?: boolean;
   readonly maxQuarantine?: string;
   readonly retry?: string[];
+  readonly indexOnly?: boolean;
+  readonly plan?: string;
   readonly replace?: boolean;
   readonly takeOver?: boolean;
   readonly dryRun?: boolean;
@@ -41,6 +43,7 @@ export interface IngestWords extends LabelWords, PixelWords {
 }
 
 export function requestOf(dataset: string, words: IngestWords): IngestRequest {
+  checkPasses(words);
   return {
     dataset,
     mapping: words.mapping,
@@ -59,10 +62,25 @@ export function requestOf(dataset: string, words: IngestWords): IngestRequest {
       episodes: positive('--episodes', words.episodes),
       maxQuarantine: share('--max-quarantine', words.maxQuarantine ?? '0.05'),
       retry: codes('--retry', words.retry ?? []),
+      indexOnly: words.indexOnly ?? false,
+      plan: words.plan,
       replace: words.replace ?? false,
       takeOver: words.takeOver ?? false,
     },
   };
+}
+
+/** What makes no sense together. */
+function checkPasses({ plan, indexOnly, replace, episodes }: IngestWords): void {
+  const others = { '--index-only': indexOnly, '--replace': replace, '--episodes': episodes };
+  const also = Object.entries(others).find(([, given]) => given);
+  if (plan === undefined || !also) return;
+  throw new PrepError({
+    code: 'bad-option',
+    at: { field: '--plan' },
+    expected: `no ${also[0]} with it: a plan says which rows are made`,
+    found: 'both',
+  });
 }
 
 export async function ingest(dataset: string, words: IngestWords): Promise<number> {
@@ -104,7 +122,7 @@ export async function execute(open: OpenIngest, out: Output): Promise<IngestSumm
     if (request.run.replace) await dropDataset(request.store, target.name, { takeOver: request.run.takeOver });
     const sink = await openStoreSink(open);
     const summary = await runIngest(open, sink, { signal: interrupt.signal, progress: out.progress });
-    const twins = interrupt.signal.aborted ? 0 : await settleTwins(open);
+    const twins = interrupt.signal.aborted || request.run.plan !== undefined ? 0 : await settleTwins(open);
     if (twins > 0)
       out.line(`${twins} episodes are copies of earlier ones in another part's shards: now rejected as duplicate`);
     return summary;
@@ -131,6 +149,12 @@ export function verdict(summary: IngestSummary, open: OpenIngest): { code: numbe
     return {
       code: EXIT.failed,
       advice: `${summary.damagedShards.length} damaged shard(s), named above; fetch them again, then ${again}`,
+    };
+  const aside = summary.episodes.rejected + summary.episodes.quarantined;
+  if (request.run.plan !== undefined && aside > 0)
+    return {
+      code: EXIT.failed,
+      advice: `${aside} episodes that plan ${request.run.plan} draws from were set aside; see \`prep status ${request.store} --by reason\`, then make a new plan`,
     };
   const done = summary.seen.kept + summary.seen.rejected + summary.seen.quarantined;
   if (done > 0 && summary.seen.kept === 0) {

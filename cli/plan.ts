@@ -1,12 +1,13 @@
 /** `prep plan`: a mixture over a store becomes an immutable plan. */
 import { makePlan } from '../pipelines/plan/make.ts';
 import { readMixture } from '../pipelines/plan/mixture-file.ts';
+import type { PlannedReading } from '../pipelines/plan/planned-reading.ts';
 import type { EntryReport } from '../pipelines/plan/report.ts';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { dropPlan, readSegments, type StoredSegment } from '../sinks/plans.ts';
 import { connectStore, storeToOpen } from '../sinks/store.ts';
 import { integer, positive } from './options.ts';
-import { openOutput, table } from './print.ts';
+import { bytes, openOutput, table } from './print.ts';
 
 interface PlanWords {
   readonly mixture: string;
@@ -28,8 +29,17 @@ export async function plan(store: string, words: PlanWords): Promise<number> {
     made,
     report,
     compatibility,
+    reading,
   } = await makePlan({ store: uri, mixture, draws, seed: integer('--seed', words.seed) });
-  const value = { plan: id, made, draws, report, harmony: compatibility.harmony, changes: compatibility.changes };
+  const value = {
+    plan: id,
+    made,
+    draws,
+    report,
+    harmony: compatibility.harmony,
+    changes: compatibility.changes,
+    reading,
+  };
   const lines = [
     `plan ${id}: ${draws} draws${made ? '' : ' (was there before)'}`,
     entriesText(report.entries),
@@ -37,9 +47,16 @@ export async function plan(store: string, words: PlanWords): Promise<number> {
     ...report.entries.flatMap(removedText),
     ...(words.report ? report.entries.flatMap(detailText) : []),
     ...report.warnings.map((one) => `warning: ${one}`),
+    ...reading.map((one) => readingText(one, id)),
   ];
   out.result(value, lines.join('\n'));
   return EXIT.done;
+}
+
+/** What the second pass over the source will read. */
+function readingText({ dataset, episodes, steps, bytes: size, exact, unknown }: PlannedReading, plan: string): string {
+  const some = unknown > 0 ? ` and what ${unknown} episodes take whose ledger rows do not say it` : '';
+  return `to ingest: ${dataset}: ${steps} rows of ${episodes} episodes, ${exact ? '' : 'at most '}${size} bytes (${bytes(size)})${some} to read: prep ingest ${dataset} … --plan ${plan}`;
 }
 
 function drawsOf({ draws, steps, batch }: PlanWords): number {

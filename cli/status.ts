@@ -29,9 +29,12 @@ export async function status(store: string, words: StatusWords): Promise<number>
 }
 
 function datasetText(one: DatasetStatus): string {
-  const { states, rows, hours, parts, calibration } = one;
+  const { states, rows, hours, indexOnly, partial, parts, calibration } = one;
   return [
     `${one.dataset}: ${states.kept} kept, ${states.rejected} rejected, ${states.quarantined} quarantined; ${rows} rows, ${hours.toFixed(2)} h`,
+    ...(indexOnly + partial > 0
+      ? [`  ${indexOnly} kept episodes only in the index, ${partial} with drawn rows only (prep ingest --plan)`]
+      : []),
     `  reference ${one.reference}, chunk ${one.chunk.steps} x ${Number(one.chunk.dt.toPrecision(6))} s, roles ${one.roles.join(', ')}, tool ${one.tool}`,
     ...Object.entries(calibration).map(([camera, count]) => `  ${camera}: ${count} episodes`),
     ...parts.map(

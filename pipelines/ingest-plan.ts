@@ -5,6 +5,7 @@ import { PrepError } from '../schemas/errors.ts';
 import type { LabelOptions, PixelOptions } from '../schemas/options.ts';
 import type { IngestPlan } from '../schemas/report.ts';
 import type { AnySpec } from '../schemas/spec.ts';
+import type { ByteRoot } from '../sources/bytes.ts';
 import type { Container, Shard } from '../sources/container.ts';
 import type { FileStamps } from '../sources/frozen.ts';
 import { openDataset } from '../sources/index.ts';
@@ -23,6 +24,8 @@ export interface IngestRequest {
     readonly root: string;
     /** How remote roots are reached; never recorded. */
     readonly access?: Access | undefined;
+    /** What stands between the root and its readers: a cache, a counter. */
+    readonly through?: ((root: ByteRoot) => ByteRoot) | undefined;
     readonly calibration?: string | undefined;
     readonly partial: boolean;
     readonly exclude?: string | undefined;
@@ -37,6 +40,10 @@ export interface IngestRequest {
     readonly episodes?: number | undefined;
     readonly maxQuarantine: number;
     readonly retry: readonly Code[];
+    /** Ledger and tracks only: no frame is decoded. */
+    readonly indexOnly?: boolean | undefined;
+    /** Only the rows that this plan draws and the store lacks, from episodes that it has in its index. */
+    readonly plan?: string | undefined;
     readonly replace: boolean;
     readonly takeOver: boolean;
   };
@@ -59,11 +66,16 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 
 /** @throws PrepError for everything that is wrong before the first record: options, missing shards, unknown container. */
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
-  const { calibration, partial, exclude, access, root: uri } = request.source;
+  const { calibration, partial, exclude, access, through, frozen, root: uri } = request.source;
   const layouts = await openDataset(request.dataset, request.mapping);
   const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
   if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
-  const { spec, container } = await openSource(asked, uri, { partial, access, files: request.source.frozen?.files });
+  const { spec, container } = await openSource(asked, uri, {
+    partial,
+    access,
+    through,
+    files: frozen?.files,
+  });
   const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });

@@ -9,10 +9,10 @@ import { damagedEpisode, detailOf, type Labelled, prepareEpisode } from './episo
 import type { OpenIngest } from './ingest-plan.ts';
 import { openPixelPool, type PixelPool } from './pixel-pool.ts';
 import { codeEpisode, stepColumns } from './pixels.ts';
-import { partEpisodes } from './records.ts';
-import { type EpisodeRegistry, openRegistry, selectRecords } from './registry.ts';
+import { type EpisodeRegistry, openRegistry } from './registry.ts';
+import { openSelection, type Selection } from './selection.ts';
 import { mapConcurrent } from './stream.ts';
-import { openTally, type Tally } from './tally.ts';
+import type { Tally } from './tally.ts';
 
 export interface IngestControl {
   /** When it fires no further record is read; what is in work is finished and committed. */
@@ -25,20 +25,10 @@ export interface IngestControl {
  * @throws PrepError `store` and the like; a damaged shard is no exception but `damagedShards` of the summary.
  */
 export async function runIngest(open: OpenIngest, sink: Sink, control: IngestControl): Promise<IngestSummary> {
-  const tally = openTally(open, sink);
   const { table, request } = open;
-  const retry = new Set(request.run.retry);
-  const selection = {
-    ...selectRecords(sink.recorded, {
-      table,
-      retry,
-      excluded: open.excluded,
-      contiguous: open.container.contiguous,
-      ...(request.source.frozen ? { changed: request.source.frozen.changed } : {}),
-    }),
-    damaged: tally.damaged,
-  };
-  if (tally.nothingLeft(selection)) {
+  const selection = await openSelection(open, sink);
+  const { tally } = selection;
+  if (selection.nothingLeft) {
     // A run that went over the budget is not made good by running it once more.
     const over = overBudget(tally.seen(), request.run.maxQuarantine, 'ended');
     const summary = tally.summary(over ? 'over-budget' : 'nothing-to-do');
@@ -53,12 +43,9 @@ export async function runIngest(open: OpenIngest, sink: Sink, control: IngestCon
     return pool;
   };
   try {
-    const records = limited(
-      changedOnly(partEpisodes({ container: open.container, dataset: table.name }, open.shards, selection), selection),
-      control.signal,
-      request.run.episodes,
-    );
-    const work = (found: FoundEpisode) => released(found, () => outcomeOf(found, { open, registry, pool: lazyPool }));
+    const records = limited(selection.records(), control.signal, request.run.episodes);
+    const work = (found: FoundEpisode) =>
+      released(found, () => outcomeOf(found, { open, registry, pool: lazyPool, stepsOf: selection.stepsOf }));
     for await (const outcome of mapConcurrent(records, open.workers + 1, work)) {
       tally.count(outcome);
       await sink.add(outcome);
@@ -88,16 +75,6 @@ async function finish(
   return summary;
 }
 
-/** Passes over episodes that were read again and turned out to be what they were. */
-async function* changedOnly(
-  records: AsyncGenerator<FoundEpisode>,
-  { unchanged }: { unchanged(found: FoundEpisode): boolean },
-): AsyncGenerator<FoundEpisode> {
-  for await (const found of records)
-    if (unchanged(found)) await found.release?.();
-    else yield found;
-}
-
 /** Stops the pulling at a signal or after a number of episodes. */
 async function* limited(
   records: AsyncGenerator<FoundEpisode>,
@@ -117,6 +94,7 @@ interface Work {
   readonly open: OpenIngest;
   readonly registry: EpisodeRegistry;
   pool(): PixelPool;
+  readonly stepsOf: Selection['stepsOf'];
 }
 
 /** Whatever becomes of an episode, its files are let go. */
@@ -130,7 +108,7 @@ async function released<Out>(found: FoundEpisode, work: () => Promise<Out>): Pro
 
 async function outcomeOf(
   found: FoundEpisode,
-  { open, registry, pool }: Work,
+  { open, registry, pool, stepsOf }: Work,
 ): Promise<EpisodeOutcome & { bytesIn: number }> {
   const { table, spec } = open;
   const { record } = found;
@@ -140,9 +118,12 @@ async function outcomeOf(
   if ('aside' in prepared) return { ledger: prepared.aside, bytesIn };
   const { kept } = prepared;
   registry.keep(kept.ledger.episode, found);
+  const steps = stepsOf(found);
+  if (steps?.length === 0) return { ledger: kept.ledger, track: kept.track, bytesIn };
   try {
-    const pixels = await codeEpisode(kept, table.shape, pool());
-    return { ledger: kept.ledger, track: kept.track, rows: stepColumns(kept, pixels, table.shape), bytesIn };
+    const drawn = { shape: table.shape, steps };
+    const pixels = await codeEpisode(kept, drawn, pool());
+    return { ledger: kept.ledger, track: kept.track, rows: stepColumns(kept, pixels, drawn), bytesIn };
   } catch (error) {
     if (!(error instanceof PrepError) || !FRAME_FAULTS.has(error.code)) throw error;
     return { ledger: undecodable(kept, error), bytesIn };

@@ -2,8 +2,10 @@
 import type { JpegColumn, Role, StepColumns } from '../schemas/episode.ts';
 import { type Place, PrepError } from '../schemas/errors.ts';
 import { type EncodedFrame, type FrameStream, frameCount, type Span } from '../schemas/frames.ts';
+import { pickFrames } from '../schemas/pick-frames.ts';
 import type { TableShape } from '../schemas/row.ts';
 import type { SourceCamera } from '../schemas/source.ts';
+import { selectSteps } from '../transforms/select-steps.ts';
 import type { Labelled } from './episode.ts';
 import type { PixelPart, PixelPool, PixelResult, PixelTask } from './pixel-pool.ts';
 
@@ -11,15 +13,32 @@ import type { PixelPart, PixelPool, PixelResult, PixelTask } from './pixel-pool.
 const OUTSTANDING = 2;
 
 /**
- * Every frame of every role, coded. Frames in memory go to one worker as they lie; streams are read batch by batch, and
+ * Every frame of every role, coded; with `steps` only these (ascending). Frames in memory go to one worker as they lie; streams are read batch by batch, and
  * each batch may go to another worker.
  * @throws PrepError of a frame that cannot be read or decoded; the place names source camera and step
  */
-export async function codeEpisode(labelled: Labelled, shape: TableShape, pool: PixelPool): Promise<PixelResult> {
-  const cast = shape.roles.flatMap((role): Cast[] => {
+export async function codeEpisode(
+  labelled: Labelled,
+  { shape, steps }: { readonly shape: TableShape; readonly steps: Int32Array | undefined },
+  pool: PixelPool,
+): Promise<PixelResult> {
+  try {
+    return await codeCast(castOf(labelled, shape, steps), pool);
+  } catch (error) {
+    if (!steps || !(error instanceof PrepError) || error.at.step === undefined) throw error;
+    throw new PrepError({ ...error.fault, at: { ...error.at, step: steps[error.at.step] ?? error.at.step } });
+  }
+}
+
+function castOf(labelled: Labelled, shape: TableShape, steps: Int32Array | undefined): Cast[] {
+  return shape.roles.flatMap((role): Cast[] => {
     const camera = labelled.episode.cameras.find(({ name }) => name === labelled.cast.roles[role]?.name);
-    return camera ? [{ role, camera }] : [];
+    if (!camera) return [];
+    return [{ role, camera: steps ? { ...camera, frames: pickFrames(camera.frames, steps) } : camera }];
   });
+}
+
+async function codeCast(cast: readonly Cast[], pool: PixelPool): Promise<PixelResult> {
   const stored = cast.filter(({ camera }) => camera.frames.kind === 'memory');
   const result = stored.length > 0 ? await named(stored, 0, pool.run(memoryTask(stored))) : { images: {}, hashes: {} };
   for (const { role, camera } of cast) {
@@ -153,10 +172,19 @@ function joinedHashes(parts: readonly BigInt64Array[]): BigInt64Array {
   return out;
 }
 
-/** The step rows: labels that were made before, pictures that the workers made. A role the episode lacks is zero bytes. */
-export function stepColumns(labelled: Labelled, pixels: PixelResult, shape: TableShape): StepColumns {
-  const { episode, cast, columns, track } = labelled;
-  const { steps } = episode;
+/**
+ * The step rows: labels that were made before, pictures that the workers made. A role the episode lacks is zero bytes.
+ * @param drawn steps that become rows (ascending), of which alone there are pictures; undefined: all
+ */
+export function stepColumns(
+  labelled: Labelled,
+  pixels: PixelResult,
+  { shape, steps: drawn }: { readonly shape: TableShape; readonly steps?: Int32Array | undefined },
+): StepColumns {
+  const { episode, cast, track } = labelled;
+  const step = drawn && drawn.length < episode.steps ? drawn : undefined;
+  const steps = step?.length ?? episode.steps;
+  const labels = { instruction: instructionPerStep(episode), time: track.time, ...labelled.columns };
   const hash = new BigInt64Array(steps * shape.roles.length);
   const images: Partial<Record<(typeof shape.roles)[number], JpegColumn>> = {};
   for (const [slot, role] of shape.roles.entries()) {
@@ -168,11 +196,9 @@ export function stepColumns(labelled: Labelled, pixels: PixelResult, shape: Tabl
     steps,
     robot: episode.robot,
     third: cast.roles.third?.name ?? '',
-    instruction: instructionPerStep(episode),
-    time: track.time,
     images,
     imageHash: hash,
-    ...columns,
+    ...(step ? { step, ...selectSteps(labels, step, episode.steps) } : labels),
   };
 }
 

@@ -84,11 +84,9 @@ export function openRegistry(
 export function selectRecords(
   recorded: LedgerView,
   {
-    table,
-    retry,
-    excluded,
     contiguous,
     changed = () => false,
+    ...settling
   }: Settling & { readonly contiguous: boolean; changed?(file: string): boolean },
 ): Pick<RecordSelection, 'recorded' | 'complete'> & { readonly redo: number; unchanged(found: Found): boolean } {
   const filled = new Map<string, { bytes: number; records: number }>();
@@ -98,9 +96,9 @@ export function selectRecords(
   for (const one of recorded.all()) {
     // A file that looks different may hold the same: that shows when it is read.
     if (changed(one.place.shard)) {
-      if (isSettled(one, { table, retry, excluded })) digests.set(keyOf(one.place), one.digest);
+      if (isSettled(one, settling)) digests.set(keyOf(one.place), one.digest);
       redo++;
-    } else if (isSettled(one, { table, retry, excluded })) {
+    } else if (isSettled(one, settling)) {
       const shard = `${one.place.split}/${one.place.shard}`;
       const { bytes, records } = filled.get(shard) ?? { bytes: 0, records: 0 };
       filled.set(shard, { bytes: bytes + one.place.length, records: records + 1 });
@@ -125,10 +123,13 @@ interface Settling {
   readonly table: Table;
   readonly retry: ReadonlySet<Code>;
   readonly excluded: ReadonlyMap<string, string>;
+  /** True: an episode without step rows is as good as one with all of them. */
+  readonly indexOnly: boolean;
 }
 
-function isSettled(one: RecordedEpisode, { table, retry, excluded }: Settling): boolean {
+function isSettled(one: RecordedEpisode, { table, retry, excluded, indexOnly }: Settling): boolean {
   if (one.reason !== '' && retry.has(one.reason)) return false;
+  if (!indexOnly && one.state === 'kept' && one.rows < one.length) return false;
   const listed = excluded.has(one.episode) || excluded.has(canonical(one.sourceId));
   if (listed && one.reason !== 'excluded') return false;
   const facts = factsOf(table, { id: one.episode, sourceId: one.sourceId });

@@ -175,7 +175,7 @@ async function fill({ reader, table, request, control }: Filling): Promise<Count
       const state = outcome?.ledger ?? before!;
       if (state.state === 'kept') counts.kept++;
       if (state.fingerprint === STALE) counts.toIngest++;
-      counts.rows += state.state === 'kept' ? state.length : 0;
+      counts.rows += outcome ? (outcome.rows?.steps ?? 0) : before!.rows;
       control.progress({
         episodes: counts.kept + counts.toIngest,
         total: ledger.length,
@@ -213,11 +213,14 @@ async function relabelled(
   if (!track) return { ledger: asideAgain(entry, { metadata: reader.metadata, table }) };
   const prepared = labelTrack(entry, track, table);
   if ('aside' in prepared) return { ledger: prepared.aside };
+  const { ledger, track: made } = prepared.kept;
+  // Of an episode that is only in the index nothing but its track is made anew.
+  if (row.rows === 0) return { ledger, track: made };
   const rows = await reader.episodeRows(row);
   const images = rearranged(prepared.kept, rows, reader.metadata);
-  if (images === null) return { ledger: needsPixels(prepared.kept.ledger) };
-  const columns = stepColumns(prepared.kept, images, table.shape);
-  return { ledger: prepared.kept.ledger, track: prepared.kept.track, rows: columns };
+  if (images === null) return { ledger: needsPixels(ledger) };
+  const columns = stepColumns(prepared.kept, images, { shape: table.shape, steps: rows.step });
+  return { ledger, track: made, rows: columns };
 }
 
 /** Flags that only the source's own steps can tell, whatever the options. */

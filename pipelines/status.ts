@@ -6,6 +6,9 @@ export interface DatasetStatus {
   readonly dataset: string;
   readonly states: Readonly<Record<EpisodeState, number>>;
   readonly rows: number;
+  /** Kept episodes without step rows, and with rows of drawn steps only. */
+  readonly indexOnly: number;
+  readonly partial: number;
   readonly hours: number;
   readonly reference: string;
   readonly tool: string;
@@ -28,13 +31,15 @@ async function datasetStatus(store: string, dataset: string): Promise<DatasetSta
   try {
     const states = { kept: 0, rejected: 0, quarantined: 0 };
     const calibration: Record<string, number> = {};
-    let [rows, hours] = [0, 0];
+    let [rows, hours, indexOnly, partial] = [0, 0, 0, 0];
     for (const row of await reader.ledger()) {
       const { state, hz } = row.entry;
       states[state]++;
       rows += row.rows;
       hours += row.rows / hz / 3600;
       if (state !== 'kept') continue;
+      if (row.rows === 0) indexOnly++;
+      else if (row.rows < row.entry.length) partial++;
       for (const [camera, { source, quality }] of Object.entries(row.entry.calibration)) {
         const key = `${camera}: ${source} (${quality})`;
         calibration[key] = (calibration[key] ?? 0) + 1;
@@ -48,7 +53,20 @@ async function datasetStatus(store: string, dataset: string): Promise<DatasetSta
       host: owner.host,
       pid: owner.pid,
     }));
-    return { dataset, states, rows, hours, reference, tool, roles: Object.keys(roles), chunk, calibration, parts };
+    return {
+      dataset,
+      states,
+      rows,
+      indexOnly,
+      partial,
+      hours,
+      reference,
+      tool,
+      roles: Object.keys(roles),
+      chunk,
+      calibration,
+      parts,
+    };
   } finally {
     reader.close();
   }

@@ -8,7 +8,7 @@ import { partOfShard } from './records.ts';
 import { settleableTwins } from './twins.ts';
 
 export function openStoreSink({ request, table, container, spec }: OpenIngest): Promise<Sink> {
-  const { access: _, frozen: __, root, ...source } = request.source;
+  const { access: _, frozen: __, through: ___, root, ...source } = request.source;
   return openLanceSink({
     store: request.store,
     shape: table.shape,

@@ -20,7 +20,8 @@ export interface Tally {
   summary(state: IngestSummary['state']): IngestSummary;
 }
 
-export function openTally(open: OpenIngest, sink: Sink): Tally {
+/** @param wanted episodes that are to be read, where that is not known from the container */
+export function openTally(open: OpenIngest, sink: Sink, wanted: number | null = null): Tally {
   const started = performance.now();
   const mine = new Set(open.shards.map(({ split, file }) => `${split}/${file}`));
   // Latest state of each place, so that an episode that is done again is not counted twice.
@@ -64,8 +65,8 @@ export function openTally(open: OpenIngest, sink: Sink): Tally {
     progress: () => ({
       episodes: sums.done,
       total:
-        open.plan.episodes === null
-          ? null
+        wanted !== null || open.plan.episodes === null
+          ? wanted
           : Math.min(open.plan.episodes - before + sums.redone, open.request.run.episodes ?? Number.POSITIVE_INFINITY),
       frames: sums.frames,
       kept: episodes.kept,

@@ -31,6 +31,16 @@ export interface RecordPlace {
   /** Byte offset of the record's framing and its length with framing. */
   readonly offset: number;
   readonly length: number;
+  /** What reading the episode again takes; left out where that is exactly `length`. */
+  readonly reading?: Reading;
+}
+
+/** Bytes to read at most: videos are read per group of pictures, and a file is not always read to its end. */
+export interface Reading {
+  /** Of the shard's own file: counts once for all episodes in it. */
+  readonly shard: number;
+  /** Of files beside it. */
+  readonly beside: number;
 }
 
 export interface ArmTrack {
@@ -204,7 +214,10 @@ export interface JpegColumn {
 
 /** The step rows of one episode, column by column, in step order. */
 export interface StepColumns {
+  /** Number of rows. */
   readonly steps: number;
+  /** Which step each row is, ascending; left out where the rows are all steps from 0 on. */
+  readonly step?: Int32Array;
   readonly robot: string;
   readonly third: string;
   /** One text per step. */

@@ -33,6 +33,7 @@ export const CODES = [
   'impossible-length',
   'bad-metadata',
   'bad-remote',
+  'source-changed',
   // one record or episode
   'truncated-record',
   'bad-data-checksum',

@@ -86,6 +86,8 @@ export interface FrameStream {
   readonly count: number;
   /** Batches that together give the frames 0 … count − 1 in order. @throws PrepError where the source is damaged */
   batches(): AsyncIterable<FrameBatch>;
+  /** Only these frames (ascending), where that reads less than all of them. */
+  pick?(frames: readonly number[]): FrameStream;
 }
 
 export type Frames = FramesInMemory | FrameStream;

@@ -39,11 +39,12 @@ function stepColumns(schema: Schema, shape: TableShape, group: bigint, episode: 
     expectLength(episode, name, child.length, count * type.listSize);
     return column.fixedLists(type, count, child);
   };
+  if (rows.step) expectLength(episode, 'step', rows.step.length, count);
   for (const name of ['time', 'instruction', 'actionValid', 'present', 'flags'] as const)
     expectLength(episode, name, rows[name].length, count);
   return [
     column.sameText(episode.episode, count),
-    column.int32s(Int32Array.from({ length: count }, (_, step) => step)),
+    column.int32s(rows.step ?? Int32Array.from({ length: count }, (_, step) => step)),
     column.int64s(new BigInt64Array(count).fill(episode.episodeKey)),
     column.int64s(new BigInt64Array(count).fill(group)),
     column.float64s(rows.time),
@@ -188,8 +189,8 @@ function ledgerColumns(schema: Schema, rows: readonly LedgerRow[]): column.Colum
 }
 
 function recordJson(entry: LedgerEntry): string {
-  const { split, record, offset, length } = entry.record;
-  return JSON.stringify({ split, record, offset, length });
+  const { split, record, offset, length, reading } = entry.record;
+  return JSON.stringify({ split, record, offset, length, ...(reading ? { reading } : {}) });
 }
 
 function instructionColumn(schema: Schema, entries: readonly LedgerEntry[]): column.Column {

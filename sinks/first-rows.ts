@@ -31,19 +31,25 @@ export async function firstRowsAtEnd(steps: LanceTable, group: bigint, episodes:
   const right = taken.every(
     (row, index) =>
       row.episode === episodes[index]!.episode &&
-      row.step === 0 &&
+      row.step === stepOf(episodes[index]!, 0) &&
       BigInt(row.group) === group &&
       BigInt(row._rowid) === base + BigInt(offsets[index]! - start),
   );
   return right ? new Map(taken.map((row) => [row.episode as string, BigInt(row._rowid)])) : null;
 }
 
+const stepOf = ({ rows }: EpisodeRows, row: number): number => rows.step?.[row] ?? row;
+/** Step → row of the episode. */
+const placesOf = (one: EpisodeRows): Map<number, number> =>
+  new Map(Array.from({ length: one.rows.steps }, (_, row) => [stepOf(one, row), row]));
+
 /** The slow way: a scan of the `group` column. Throws `store` when an episode's ids are not consecutive. */
 export async function firstRowsByScan(steps: LanceTable, group: bigint, episodes: readonly EpisodeRows[]) {
   const ids = new Map<string, bigint[]>();
+  const places = new Map(episodes.map((one) => [one.episode, placesOf(one)]));
   for (const row of await steps.query().where(`group = ${group}`).select(['episode', 'step']).withRowId().toArray()) {
     const list = ids.get(row.episode) ?? [];
-    list[row.step] = BigInt(row._rowid);
+    list[places.get(row.episode)?.get(row.step) ?? row.step] = BigInt(row._rowid);
     ids.set(row.episode, list);
   }
   return new Map(

@@ -12,6 +12,7 @@ const VIEW_COLUMNS = [
   'reason',
   'attempt',
   'length',
+  'rows',
   'shard',
   'record',
   'source_digest',
@@ -49,6 +50,7 @@ function recordedOf(row: Record<string, unknown>): RecordedEpisode {
     digest: row.source_digest as string,
     fingerprint: row.fingerprint as string,
     length: row.length as number,
+    rows: row.rows as number,
   };
 }
 

@@ -57,7 +57,7 @@ export function openMemorySink({ recorded = [], groupBytes = 64e6 }: MemorySinkO
 }
 
 /** What a later sink's view shows of a committed outcome. */
-export function recordedOutcome({ ledger }: EpisodeOutcome, attempt = 1): RecordedEpisode {
+export function recordedOutcome({ ledger, rows }: EpisodeOutcome, attempt = 1): RecordedEpisode {
   const { episode, sourceId, record: place, state, reason, sourceDigest: digest, fingerprint, length } = ledger;
-  return { episode, sourceId, place, state, reason, attempt, digest, fingerprint, length };
+  return { episode, sourceId, place, state, reason, attempt, digest, fingerprint, length, rows: rows?.steps ?? 0 };
 }

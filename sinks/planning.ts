@@ -119,7 +119,7 @@ const columnReader = (batch: RecordBatch) => {
 };
 
 /** Episodes with more than one attempt → the newest; those with one are not listed. */
-async function newestAttempts(ledger: LanceTable): Promise<Map<string, number>> {
+export async function newestAttempts(ledger: LanceTable): Promise<Map<string, number>> {
   const newest = new Map<string, number>();
   for await (const batch of ledger.query().where('attempt > 1').select(['episode', 'attempt'])) {
     const of = columnReader(batch);

@@ -19,7 +19,7 @@ export interface DatasetReader {
   ledger(): Promise<LedgerRow[]>;
   /** Tracks of the given ledger rows, in their order; rows without a track are passed over. */
   tracks(rows: Iterable<LedgerRow>): AsyncGenerator<{ readonly row: LedgerRow; readonly track: Track }>;
-  /** All step rows of an episode, pictures included. Throws `store` if they are not exactly what the ledger says. */
+  /** The step rows of an episode that are there, pictures included. Throws `store` if they are not what the ledger says. */
   episodeRows(row: LedgerRow): Promise<StepColumns>;
   close(): void;
 }
@@ -102,11 +102,15 @@ async function rowsOf(steps: LanceTable, row: LedgerRow): Promise<StepColumns> {
   const batches: RecordBatch[] = [];
   for await (const batch of steps.takeRowIds(ids)) if (batch.numRows > 0) batches.push(batch);
   const found = batches.flatMap((batch) => stepsOf(batch, row));
-  if (found.length === row.rows && found.every((step, index) => step === index)) return stepColumnsOf(batches);
+  const partial = row.rows < row.entry.length;
+  const fits = (step: number, index: number): boolean =>
+    partial ? step > (found[index - 1] ?? -1) && step < row.entry.length : step === index;
+  if (found.length === row.rows && found.every(fits))
+    return { ...stepColumnsOf(batches), ...(partial ? { step: Int32Array.from(found) } : {}) };
   throw new PrepError({
     code: 'store',
     at: { episode: row.entry.episode },
-    expected: `steps 0 to ${row.rows - 1} of group ${row.group} at row id ${row.firstRow}`,
+    expected: `${row.rows} steps of group ${row.group} in order at row id ${row.firstRow}`,
     found: `${found.length} rows that fit`,
     remedy: 'the table was changed by something else; ingest the dataset again with --replace',
   });

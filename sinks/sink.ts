@@ -14,8 +14,10 @@ export interface RecordedEpisode {
   /** Hex sha-256 of the episode's bytes. */
   readonly digest: string;
   readonly fingerprint: string;
-  /** Steps of the source episode; its bytes are `place.length`. */
+  /** Steps of the source episode. */
   readonly length: number;
+  /** Step rows: fewer than `length` where only drawn steps were made, 0 where only the index was. */
+  readonly rows: number;
 }
 
 /** What earlier runs committed, as it was when the sink opened; read from the ledger's keys, never from the steps. */

@@ -3,6 +3,7 @@ import type { RecordBatch } from '../schemas/arrow.ts';
 import { PrepError } from '../schemas/errors.ts';
 import type { PrepMetadata } from '../schemas/row.ts';
 import { datasetTables, type LanceTable, openIfThere, type Store } from './store.ts';
+import { placeIn, storedSteps } from './stored-steps.ts';
 import { storedMetadata } from './tables.ts';
 
 export interface Wanted {
@@ -15,6 +16,8 @@ export interface EpisodeFacts {
   readonly firstRow: bigint;
   readonly group: bigint;
   readonly rows: number;
+  /** The steps that have rows, ascending; null where all have. */
+  readonly steps: Int32Array | null;
   readonly hz: number;
   readonly instructions: readonly string[];
 }
@@ -75,8 +78,9 @@ async function takeRows(open: Open, wanted: readonly Wanted[], columns: readonly
   await learn(open, new Set(wanted.map(({ episodeKey }) => episodeKey)));
   const ids = wanted.map(({ episodeKey, step }) => {
     const episode = open.facts.get(episodeKey);
-    if (!episode || step >= episode.rows) throw stale(open.dataset, episodeKey, step, episode);
-    return episode.firstRow + BigInt(step);
+    const place = !episode ? -1 : episode.steps ? placeIn(episode.steps, step) : step < episode.rows ? step : -1;
+    if (!episode || place < 0) throw stale(open.dataset, episodeKey, step, episode);
+    return episode.firstRow + BigInt(place);
   });
   const unique = [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1));
   const found = new Map<bigint, { batch: RecordBatch; at: number }>();
@@ -100,7 +104,7 @@ const isRow = ({ batch, at }: { batch: RecordBatch; at: number }, key: bigint, s
   batch.getChild('step')!.get(at) === step &&
   batch.getChild('group')!.get(at) === group;
 
-async function learn({ ledger, facts }: Open, keys: ReadonlySet<bigint>): Promise<void> {
+async function learn({ steps, ledger, facts }: Open, keys: ReadonlySet<bigint>): Promise<void> {
   if (facts.size > MOST_FACTS) facts.clear();
   const missing = [...keys].filter((key) => !facts.has(key));
   if (missing.length === 0) return;
@@ -108,32 +112,40 @@ async function learn({ ledger, facts }: Open, keys: ReadonlySet<bigint>): Promis
   const query = ledger
     .query()
     .where(`episode_key IN (${missing.join(', ')})`)
-    .select(['episode_key', 'first_row', 'group', 'rows', 'hz', 'instructions', 'attempt', 'state']);
+    .select(['episode_key', 'first_row', 'group', 'rows', 'length', 'hz', 'instructions', 'attempt', 'state']);
+  const partial = new Map<bigint, EpisodeFacts>();
   for await (const batch of query)
     for (let at = 0; at < batch.numRows; at++) {
       const value = (name: string) => batch.getChild(name)!.get(at);
       const key = value('episode_key') as bigint;
       if (value('state') !== 'kept' || (newest.get(key) ?? 0) > value('attempt')) continue;
       newest.set(key, value('attempt'));
-      facts.set(key, {
+      const one = {
         firstRow: value('first_row'),
         group: value('group'),
         rows: value('rows'),
+        steps: null,
         hz: value('hz'),
         instructions: [...value('instructions')],
-      });
+      };
+      facts.set(key, one);
+      if (one.rows > 0 && one.rows < value('length')) partial.set(key, one);
+      else partial.delete(key);
     }
+  const named = [...partial].map(([episodeKey, one]) => ({ ...one, episodeKey }));
+  for (const [key, list] of await storedSteps(steps, named)) facts.set(key, { ...partial.get(key)!, steps: list });
 }
 
 function stale(dataset: string, episodeKey: bigint, step: number, episode: EpisodeFacts | undefined): PrepError {
-  const pixels = episode !== undefined && episode.rows === 0;
+  // Of an episode with some rows, or none, this one was not made.
+  const pixels = episode !== undefined && (episode.rows === 0 || episode.steps !== null);
   return new PrepError({
     code: pixels ? 'needs-pixels' : 'stale-shard',
     at: { dataset, step },
     expected: `the rows of the episode with key ${episodeKey}, which the plan draws`,
-    found: pixels ? 'an episode without rows (an index-only store)' : 'none that the ledger names',
+    found: pixels ? 'only its place in the index, or rows of other steps' : 'none that the ledger names',
     remedy: pixels
-      ? '`prep ingest --plan ID` makes the drawn rows'
+      ? '`prep ingest --plan ID` makes the drawn rows; where it set the episode aside, make a new plan'
       : 'make a new plan: the episode was removed from the store',
   });
 }

@@ -1,7 +1,7 @@
 /** A dataset on disk as the pipelines see it, whatever its format: shards of episodes, each with its bytes' place and digest. */
 import { createHash } from 'node:crypto';
-import type { RecordPlace } from '../schemas/episode.ts';
-import type { PrepError } from '../schemas/errors.ts';
+import type { Reading, RecordPlace } from '../schemas/episode.ts';
+import { PrepError } from '../schemas/errors.ts';
 import type { SourceRecord } from '../schemas/records.ts';
 import type { EpisodePlace } from '../schemas/spec.ts';
 
@@ -35,6 +35,12 @@ export interface FoundEpisode<Source extends SourceRecord = SourceRecord> extend
   release?(): Promise<void>;
 }
 
+/** An episode that an earlier reading found. */
+export interface KnownEpisode {
+  readonly place: RecordPlace;
+  readonly digest: string;
+}
+
 export interface Container<Source extends SourceRecord = SourceRecord> {
   readonly format: Source['format'];
   /** Of the container itself, e.g. `dataset_info.json`'s; '' where the format has none. */
@@ -55,10 +61,35 @@ export interface Container<Source extends SourceRecord = SourceRecord> {
    * read. An episode that cannot be read is delivered as its fault; a shard that cannot be read on throws.
    */
   episodes(shard: Shard, recorded: (offset: number, length: number) => boolean): AsyncGenerator<FoundEpisode<Source>>;
+  /**
+   * Known episodes of one shard, in order; nothing else of it is read, and no byte twice. What would have to be read for its
+   * digest alone is not: there the sizes of files must be as they were.
+   * An episode that is no longer what it was is delivered as its fault (`source-changed`).
+   */
+  again(shard: Shard, known: readonly KnownEpisode[]): AsyncGenerator<FoundEpisode<Source>>;
   /** True where the byte lengths of a shard's places add up to its size, so that they prove it complete. */
   readonly contiguous: boolean;
   close(): Promise<void>;
 }
+
+/** What stands at a place is not what was found there before. */
+export const sourceChanged = ({ shard, record, offset }: RecordPlace, expected: string, found: string): PrepError =>
+  new PrepError({
+    code: 'source-changed',
+    at: { shard, record, offset },
+    expected: `${expected}, as when it was ingested`,
+    found,
+    remedy: 'bring the source back as it was, or ingest the dataset again with --replace',
+  });
+
+/** For sources whose digest is not made again: the fault where the files that hold an episode have other sizes now. */
+export function resized({ place }: KnownEpisode, now: Reading): PrepError | undefined {
+  const { reading: then } = place;
+  if (!then || (then.shard === now.shard && then.beside === now.beside)) return undefined;
+  return sourceChanged(place, sizesOf(then), sizesOf(now));
+}
+
+const sizesOf = ({ shard, beside }: Reading): string => `${shard} bytes and ${beside} beside them`;
 
 /** Bytes that cannot be read have no digest of their own: their place stands in. */
 export const placeDigest = ({ shard, offset, length }: RecordPlace): string =>

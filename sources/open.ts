@@ -17,6 +17,7 @@ export interface SourceOptions {
   readonly access?: Access | undefined;
   /** Only these files (paths below the root) are seen: those that were there when a repeated run began. */
   readonly files?: FileStamps | undefined;
+  readonly through?: ((root: ByteRoot) => ByteRoot) | undefined;
 }
 
 /**
@@ -24,8 +25,9 @@ export interface SourceOptions {
  * @throws PrepError of the layout, or, where a dataset has several, one that names what each of them missed
  */
 export async function openSource(specs: readonly AnySpec[], uri: string, options: SourceOptions): Promise<OpenSource> {
-  const whole = await openRoot(uri, options.access);
-  const root = options.files ? frozenRoot(whole, options.files) : whole;
+  const opened = await openRoot(uri, options.access);
+  const seen = options.through?.(opened) ?? opened;
+  const root = options.files ? frozenRoot(seen, options.files) : seen;
   const faults: PrepError[] = [];
   for (const spec of specs)
     try {

@@ -119,7 +119,8 @@ async function planNamed(store: Store, name: string): Promise<{ plan: string; mo
   });
 }
 
-async function openDomains(
+/** Domains of a plan by id. @throws PrepError `unknown-plan` where its table does not fit its segments */
+export async function openDomains(
   store: Store,
   plan: string,
   segments: readonly StoredSegment[],

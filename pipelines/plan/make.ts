@@ -9,7 +9,9 @@ import { openDomain, quotasOf } from '../../transforms/order/quotas.ts';
 import { turnsOf } from '../../transforms/order/turns.ts';
 import { type Compatibility, compatible } from './compatible.ts';
 import type { Domain } from './domain.ts';
+import { drawnSteps, newMarks } from './drawn-steps.ts';
 import { type Gathered, gather } from './gather.ts';
+import { lackingDatasets, type PlannedReading, plannedReading } from './planned-reading.ts';
 import { type PlanReport, planReport } from './report.ts';
 
 export interface PlanOptions {
@@ -26,6 +28,8 @@ export interface MadePlan {
   readonly segment: Segment;
   readonly report: PlanReport;
   readonly compatibility: Compatibility;
+  /** What `prep ingest --plan` has to read, of datasets that lack drawn rows. */
+  readonly reading: readonly PlannedReading[];
 }
 
 /** @throws PrepError `bad-option`, `unknown-dataset`, `unlike-datasets`, `nothing-eligible` */
@@ -60,12 +64,22 @@ async function planIn(store: Store, { mixture, draws, seed }: PlanOptions): Prom
   for (const [k, entry] of gathered.entries.entries()) if (domains.get(k)!.size === 0) throw nothingEligible(entry);
   const plan = planId(mixture, compatibility, draws, seed, domains);
   const segment = firstSegment(plan, gathered, domains, draws, seed);
-  const report = planReport(segment, gathered.entries, domains, compatibility.harmony.dt);
+  const lacking = await lackingDatasets(store, [...gathered.metadata.keys()]);
+  const ofLacking = new Map([...domains].filter(([k]) => lacking.includes(gathered.entries[k]!.dataset)));
+  const marks = newMarks(ofLacking);
+  const report = planReport(segment, gathered.entries, domains, compatibility.harmony.dt, marks);
+  const reading: PlannedReading[] = [];
+  for (const dataset of lacking) {
+    const own = new Map([...ofLacking].filter(([k]) => gathered.entries[k]!.dataset === dataset));
+    const { format } = gathered.metadata.get(dataset)!;
+    reading.push(await plannedReading(store, { dataset, format }, drawnSteps(own, marks)));
+  }
   const result = {
     plan,
     segment,
     report: { ...report, warnings: [...compatibility.warnings, ...report.warnings] },
     compatibility,
+    reading: reading.filter(({ steps }) => steps > 0),
   };
   if ((await readSegments(store)).some((one) => one.segment.plan === plan)) return { ...result, made: false };
   const number = domainAttempt();

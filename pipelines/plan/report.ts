@@ -4,6 +4,7 @@ import { SLOT } from '../../schemas/plan.ts';
 import { segmentOrder } from '../../transforms/order/draws.ts';
 import { turnsOf } from '../../transforms/order/turns.ts';
 import { type Domain, rangeOf } from './domain.ts';
+import { type Marks, mark } from './drawn-steps.ts';
 import type { GatheredEntry, TaskCount } from './gather.ts';
 
 export interface EntryReport {
@@ -51,14 +52,18 @@ export interface PlanReport {
 /** Tasks named in a report. */
 const MOST_TASKS = 20;
 
-/** @param domains what the entries' pieces draw from, by id */
+/**
+ * @param domains what the entries' pieces draw from, by id
+ * @param marks gets what is drawn of the domains that it has
+ */
 export function planReport(
   segment: Segment,
   entries: readonly GatheredEntry[],
   domains: ReadonlyMap<number, Domain>,
   dt: number,
+  marks: Marks = new Map(),
 ): PlanReport {
-  const counters = countDraws(segment, domains);
+  const counters = countDraws(segment, domains, marks);
   const deviations = largestDeviations(segment);
   const reports = segment.entries.map((drawn, k): EntryReport => {
     const entry = entries[k]!;
@@ -101,7 +106,7 @@ export function planReport(
 }
 
 /** Draws of every range of every domain. */
-function countDraws(segment: Segment, domains: ReadonlyMap<number, Domain>): Map<number, Float64Array> {
+function countDraws(segment: Segment, domains: ReadonlyMap<number, Domain>, marks: Marks): Map<number, Float64Array> {
   const order = segmentOrder(segment);
   const counters = new Map([...domains].map(([id, { keys }]) => [id, new Float64Array(keys.length)]));
   for (let t = segment.start; t < segment.start + segment.draws; t++) {
@@ -109,6 +114,7 @@ function countDraws(segment: Segment, domains: ReadonlyMap<number, Domain>): Map
     const counter = counters.get(domain)!;
     const range = rangeOf(domains.get(domain)!, ordinal);
     counter[range] = counter[range]! + 1;
+    mark(marks, domain, ordinal);
   }
   return counters;
 }

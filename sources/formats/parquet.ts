@@ -1,5 +1,5 @@
 /** Parquet files column by column, a range of rows at a time, through hyparquet. Values are checked when they are asked for. */
-import { type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
+import { type FileMetaData, parquetMetadata, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { PrepError } from '../../schemas/errors.ts';
 import type { ByteFile } from '../bytes.ts';
@@ -36,8 +36,7 @@ export async function openParquet(file: ByteFile): Promise<ParquetFile> {
       throw bad(file, 'a Parquet file that can be read', cause instanceof Error ? cause.message : String(cause), cause);
     }
   };
-  await guarded(() => checkFooter(file));
-  const metadata: FileMetaData = await guarded(() => parquetMetadataAsync(buffer));
+  const metadata: FileMetaData = await guarded(async () => parquetMetadata(await readFooter(file)));
   const rows = Number(metadata.num_rows);
   if (!Number.isSafeInteger(rows) || rows < 0) throw bad(file, 'a number of rows', `${metadata.num_rows}`);
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
@@ -76,7 +75,7 @@ export async function openParquet(file: ByteFile): Promise<ParquetFile> {
 }
 
 /** The last eight bytes say where the footer begins: looked at before anything of that length is allocated. */
-async function checkFooter(file: ByteFile): Promise<void> {
+async function readFooter(file: ByteFile): Promise<ArrayBuffer> {
   if (file.size < 12) throw bad(file, 'a Parquet file', `${file.size} bytes`);
   const tail = await file.read(file.size - 8, 8);
   const magic = Buffer.from(tail.subarray(4)).toString('latin1');
@@ -92,6 +91,10 @@ async function checkFooter(file: ByteFile): Promise<void> {
   const length = new DataView(tail.buffer).getUint32(0, true);
   if (length > MAX_FOOTER || length + 12 > file.size)
     throw bad(file, `a footer within ${file.size} bytes`, `one of ${length} bytes`);
+  const footer = new Uint8Array(length + 8);
+  footer.set(await file.read(file.size - 8 - length, length));
+  footer.set(tail, length);
+  return footer.buffer;
 }
 
 const bad = (file: ByteFile, expected: string, found: string, cause?: unknown): PrepError =>

@@ -4,10 +4,17 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { RldsLayout } from '../../schemas/spec.ts';
 import type { ByteRoot } from '../bytes.ts';
-import { type Container, type FoundEpisode, placeDigest, type Shard } from '../container.ts';
+import {
+  type Container,
+  type FoundEpisode,
+  type KnownEpisode,
+  placeDigest,
+  type Shard,
+  sourceChanged,
+} from '../container.ts';
 import { rldsRecord } from './rlds.ts';
 import { openTfds, type TfdsDirectory } from './tfds.ts';
-import { readRecords } from './tfrecord.ts';
+import { type RecordRead, readRecordAt, readRecords } from './tfrecord.ts';
 
 /** A record is taken as at least this large (bytes) where no count says better. */
 const RECORD_BYTES = 8 * 2 ** 20;
@@ -40,6 +47,7 @@ export async function openRlds(
     recordBytes: Math.max(RECORD_BYTES, ...shards.map((one) => (one.expected ? (2 * one.size) / one.expected : 0))),
     contiguous: true,
     episodes: (shard, recorded) => episodes(source, shard, recorded),
+    again: (shard, known) => knownEpisodes(source, shard, known),
     close: async () => undefined,
   };
 }
@@ -58,28 +66,42 @@ function shardsOf(source: TfdsDirectory): Shard[] {
 
 /** One record in memory at a time. */
 async function* episodes(
-  { root, name, features }: TfdsDirectory,
+  source: TfdsDirectory,
   shard: Shard,
   recorded: (offset: number, length: number) => boolean,
 ): AsyncGenerator<FoundEpisode<RldsRecord>> {
-  const file = await root.open(shard.file);
+  const file = await source.root.open(shard.file);
   try {
     const options = {
       ...(shard.expected === null ? {} : { expected: shard.expected }),
       skip: (_: number, offset: number, length: number) => recorded(offset, length),
     };
-    for await (const read of readRecords(file, options)) {
-      const { record, offset, length } = read;
-      const place = { split: shard.split, shard: shard.file, record, offset, length };
-      const within = {
-        container: name,
-        split: shard.split,
-        index: shard.first === null ? null : shard.first + record,
-      };
-      if (read.kind === 'record') {
-        const { data } = read;
-        yield { place, within, digest: digestOf(data), record: () => rldsRecord(data, features) };
-      } else yield { place, within, digest: placeDigest(place), record: read.error };
+    for await (const read of readRecords(file, options)) yield episodeOf(source, shard, read);
+  } finally {
+    await file.close();
+  }
+}
+
+function episodeOf({ name, features }: TfdsDirectory, shard: Shard, read: RecordRead): FoundEpisode<RldsRecord> {
+  const { record, offset, length } = read;
+  const place = { split: shard.split, shard: shard.file, record, offset, length };
+  const within = { container: name, split: shard.split, index: shard.first === null ? null : shard.first + record };
+  if (read.kind === 'damaged') return { place, within, digest: placeDigest(place), record: read.error };
+  const { data } = read;
+  return { place, within, digest: digestOf(data), record: () => rldsRecord(data, features) };
+}
+
+async function* knownEpisodes(
+  source: TfdsDirectory,
+  shard: Shard,
+  known: readonly KnownEpisode[],
+): AsyncGenerator<FoundEpisode<RldsRecord>> {
+  const file = await source.root.open(shard.file);
+  try {
+    for (const { place, digest } of known) {
+      const found = episodeOf(source, shard, await readRecordAt(file, place));
+      const same = found.record instanceof PrepError || found.digest === digest;
+      yield same ? found : { ...found, record: sourceChanged(place, `bytes with sha-256 ${digest}`, found.digest) };
     }
   } finally {
     await file.close();

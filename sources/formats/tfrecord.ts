@@ -68,6 +68,38 @@ export async function* readRecords(file: ByteFile, options: ReadOptions = {}): A
   if (expected !== null && record !== expected) throw miscounted(file, record, expected);
 }
 
+/**
+ * One record whose place is known: its bytes are read once, and nothing around them.
+ * @param place offset and length with framing
+ */
+export async function readRecordAt(
+  file: ByteFile,
+  { record, offset, length }: { readonly record: number; readonly offset: number; readonly length: number },
+): Promise<RecordRead> {
+  const at: Place = { shard: file.name, record, offset };
+  const damaged = (error: PrepError): RecordRead => ({ kind: 'damaged', record, offset, length, error });
+  const header = await file.read(offset, HEADER);
+  if (header.length < HEADER) return damaged(truncated(at, length, header.length));
+  const wrong = lengthFault(header, at, length);
+  if (wrong) return damaged(wrong);
+
+  const data = await file.read(offset + HEADER, length - HEADER - FOOTER);
+  const error = dataFault(data, await file.read(offset + length - FOOTER, FOOTER), at);
+  return error ? damaged(error) : { kind: 'record', record, offset, length, data };
+}
+
+/** The next record can be found whatever this one's length says, so that a wrong one is the record's own fault. */
+function lengthFault(header: Uint8Array, at: Place, length: number): PrepError | null {
+  try {
+    const claimed = checkedLength(header, at, MAX_RECORD_BYTES) + HEADER + FOOTER;
+    if (claimed === length) return null;
+    return fault('source-changed', at, `a record of ${length} bytes, as when it was ingested`, `${claimed}`);
+  } catch (error) {
+    if (error instanceof PrepError) return error;
+    throw error;
+  }
+}
+
 /** Masking as TensorFlow does it, so that a checksum of data that holds checksums stays useful. */
 export function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes);

@@ -65,8 +65,10 @@ async function findMoov(file: ByteFile): Promise<Uint8Array | null> {
   const seen: string[] = [];
   for (let at = 0; at + 8 <= file.size; ) {
     if (seen.length === MAX_BOXES) throw bad(`a moov box among the first ${MAX_BOXES} boxes`, 'none');
-    const head = await file.read(at, 16);
-    const view = new DataView(head.buffer);
+    let head: Uint8Array = await file.read(at, 8);
+    // What follows a short header is read with what it belongs to.
+    if (new DataView(head.buffer).getUint32(0) === 1) head = Buffer.concat([head, await file.read(at + 8, 8)]);
+    const view = new DataView(head.buffer, head.byteOffset);
     const type = Buffer.from(head.subarray(4, 8)).toString('latin1');
     if (!KNOWN.has(type)) {
       if (seen.length > 0)

@@ -21,6 +21,8 @@ export interface Video {
   digest(hash: Hash, from: number, count: number): Promise<void>;
   /** Bytes of the coded frames themselves. */
   bytes(from: number, count: number): number;
+  /** Bytes that showing any of these frames takes at most: the index, the coded frames, what lies between them. */
+  reach(from: number, count: number): number;
 }
 
 /** A batch holds at most so many pictures: their results wait together in memory. */
@@ -29,6 +31,8 @@ const BATCH_FRAMES = 128;
 const GROUP_BYTES = 2 ** 30;
 /** Coded frames before the key frame of a batch, where groups are open: see `leadIn`. */
 const LEAD_IN = 32;
+/** So many coded frames that nobody wants are decoded rather than a decoder opened anew behind them. */
+const SKIPPED = 4;
 /** Bytes between two coded frames (sound, other tracks) that are cheaper to read than to skip. */
 const GAP = 2 ** 16;
 
@@ -54,15 +58,18 @@ export async function openVideo(file: ByteFile): Promise<Video> {
     seconds: index.seconds,
     stream(from, count) {
       within(from, count);
-      const shown = Array.from({ length: count }, (_, i) => from + i);
-      return { kind: 'stream', count, batches: () => batches(index, shown, { file, read }) };
+      return picked(
+        index,
+        Array.from({ length: count }, (_, i) => from + i),
+        { file, read },
+      );
     },
     pick(shown) {
       const [first = 0, last = -1] = [shown[0], shown.at(-1)];
       within(first, last - first + 1);
       if (shown.some((rank, i) => i > 0 && rank < shown[i - 1]!))
         throw new Error('frames are picked in ascending order');
-      return { kind: 'stream', count: shown.length, batches: () => batches(index, shown, { file, read }) };
+      return picked(index, shown, { file, read });
     },
     async digest(hash, from, count) {
       within(from, count);
@@ -74,7 +81,34 @@ export async function openVideo(file: ByteFile): Promise<Video> {
       for (let rank = from; rank < from + count; rank++) sum += index.size[index.sampleOf[rank]!]!;
       return sum;
     },
+    reach: (from, count) => reach(index, { from, count, file }),
   };
+}
+
+const picked = (index: VideoIndex, shown: readonly number[], source: Source): FrameStream => ({
+  kind: 'stream',
+  count: shown.length,
+  batches: () => batches(index, shown, source),
+  pick: (frames) =>
+    picked(
+      index,
+      frames.map((frame) => shown[frame]!),
+      source,
+    ),
+});
+
+function reach(index: VideoIndex, { from, count, file }: { from: number; count: number; file: ByteFile }): number {
+  if (index.whole || count === 0) return file.size;
+  const coded = index.size.reduce((sum, size) => sum + size, 0);
+  const open = hasOpenGroups(index);
+  const shown = Array.from({ length: count }, (_, i) => from + i);
+  let [begin, end] = [file.size, 0];
+  for (const { start, last } of ranges(index, file, shown))
+    for (let sample = open ? leadIn(index, start) : start; sample <= last; sample++) {
+      begin = Math.min(begin, index.offset[sample]!);
+      end = Math.max(end, index.offset[sample]! + index.size[sample]!);
+    }
+  return Math.min(file.size, end - begin + file.size - coded);
 }
 
 interface Source {
@@ -121,8 +155,7 @@ function* ranges(
     const sample = index.sampleOf[rank]!;
     const start = startOf(index, sample);
     const full = current && (current.bytes > BATCH_BYTES || current.wanted.length >= BATCH_FRAMES);
-    // What lies between frames that are picked here and there is not read.
-    if (current && start > current.start && (full || start > current.last + 1)) {
+    if (current && start > current.start && (full || start - current.last > SKIPPED)) {
       yield current;
       current = null;
     }

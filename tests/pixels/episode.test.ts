@@ -30,7 +30,8 @@ function code(cameras: Partial<Record<Role, SourceCamera>>, by: PixelPool): Prom
   const roles = Object.keys(cameras) as Role[];
   const cast = { roles: Object.fromEntries(roles.map((role) => [role, { name: cameras[role]!.name }])) };
   const labelled = { episode: { cameras: Object.values(cameras) }, cast } as unknown as Labelled;
-  return codeEpisode(labelled, { roles: ['third', 'third2', 'wrist'] } as unknown as TableShape, by);
+  const shape = { roles: ['third', 'third2', 'wrist'] } as unknown as TableShape;
+  return codeEpisode(labelled, { shape, steps: undefined }, by);
 }
 
 const camera = (name: string, frames: Frames, width = 0, height = 0): SourceCamera => ({ name, width, height, frames });

@@ -39,7 +39,7 @@ interface Merge {
 }
 
 /** Puts death behind a write of LanceDB itself, so that the sink's code runs as it is. */
-function dieAt(at: NonNullable<ChildPlan['at']>): void {
+export function dieAt(at: NonNullable<ChildPlan['at']>): void {
   const require = createRequire(import.meta.url);
   const dist = dirname(require.resolve('@lancedb/lancedb'));
   const { LocalTable } = require(join(dist, 'table.js')) as { LocalTable: { prototype: Writes } };

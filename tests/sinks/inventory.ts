@@ -14,7 +14,7 @@ export interface Inventory {
   /** Step and track rows that the ledger does not know. */
   readonly voidRows: number;
   readonly voidTracks: number;
-  /** Episodes whose row ids are not first_row + step. */
+  /** Episodes whose row ids are not first_row + step, or the how-manieth row where not all steps have one. */
   readonly wrongIds: string[];
 }
 
@@ -22,6 +22,7 @@ interface Latest {
   readonly attempt: number;
   readonly key: string;
   readonly rows: number;
+  readonly length: number;
   readonly firstRow: bigint;
   readonly text: string;
 }
@@ -45,6 +46,7 @@ export async function inventory(store: string, dataset = 'toy'): Promise<Invento
         attempt: row.attempt as number,
         key: `${row.episode_key}/${row.group}`,
         rows: row.rows as number,
+        length: row.length as number,
         firstRow: row.first_row as bigint,
         text: stable(row, [...RUN_COLUMNS, '_rowid']),
       });
@@ -90,7 +92,10 @@ async function rowsByEpisode(batches: AsyncIterable<RecordBatch>, latest: Readon
 }
 
 const idsFit = (rows: readonly Found[], row: Latest): boolean =>
-  rows.length === row.rows && rows.every(({ step, id }) => id === row.firstRow + BigInt(step));
+  rows.length === row.rows &&
+  [...rows]
+    .sort((a, b) => a.step - b.step)
+    .every(({ step, id }, i) => id === row.firstRow + BigInt(row.rows < row.length ? i : step));
 
 function* plain(batch: RecordBatch): Generator<Record<string, unknown>> {
   for (const row of batch) yield row.toJSON();

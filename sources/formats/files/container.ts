@@ -1,9 +1,19 @@
 /** Folders of files as a container: every file that the layout takes for an anchor is a shard of one episode or several. */
+
+import type { Reading } from '../../../schemas/episode.ts';
 import { PrepError } from '../../../schemas/errors.ts';
 import type { FilesRecord } from '../../../schemas/records.ts';
 import type { Companions, FilesLayout } from '../../../schemas/spec.ts';
 import type { ByteRoot } from '../../bytes.ts';
-import { type Container, type FoundEpisode, placeDigest, type Shard } from '../../container.ts';
+import {
+  type Container,
+  type FoundEpisode,
+  type KnownEpisode,
+  placeDigest,
+  resized,
+  type Shard,
+  sourceChanged,
+} from '../../container.ts';
 import { walk } from '../../tree.ts';
 import type { Hdf5File } from '../hdf5/file.ts';
 import { type CompanionFiles, companionFiles, type OpenCompanion } from './companions.ts';
@@ -59,7 +69,11 @@ export async function openFiles(root: ByteRoot, layout: FilesLayout): Promise<Co
       recordBytes: RECORD_BYTES,
     },
     contiguous: false,
-    episodes: (shard, recorded) => episodesOf(folder, shard, recorded),
+    episodes: (shard, recorded) => episodesOf(folder, shard, (record) => !recorded(record, shard.size)),
+    again(shard, known) {
+      const byRecord = new Map(known.map((one) => [one.place.record, one]));
+      return episodesOf(folder, shard, (record) => byRecord.get(record) ?? false);
+    },
     close: () => files.close(),
   };
 }
@@ -67,54 +81,73 @@ export async function openFiles(root: ByteRoot, layout: FilesLayout): Promise<Co
 async function* episodesOf(
   folder: Folder,
   shard: Shard,
-  recorded: (offset: number, length: number) => boolean,
+  wanted: (record: number) => KnownEpisode | boolean,
 ): AsyncGenerator<FoundEpisode<FilesRecord>> {
   const { files, layout, name } = folder;
   const isHdf5 = /\.(hdf5|h5)$/i.test(shard.file);
-  const placeOf = (record: number) => ({ split: SPLIT, shard: shard.file, record, offset: record, length: shard.size });
+  const episode = (record: number, known: KnownEpisode | true, inside: string) => {
+    const place = { split: SPLIT, shard: shard.file, record, offset: record, length: shard.size };
+    const within = { container: name, split: SPLIT, index: layout.inside ? null : shard.first };
+    return episodeOf(folder, { place, within, inside, isHdf5, ...(known === true ? {} : { known }) });
+  };
   if (!layout.inside) {
-    const place = placeOf(0);
-    if (recorded(place.offset, place.length)) return;
-    const within = { container: name, split: SPLIT, index: shard.first };
-    yield await episodeOf(folder, { place, within, inside: '', isHdf5 });
+    const known = wanted(0);
+    if (known) yield await episode(0, known, '');
     return;
   }
   const { file, release } = await files.hdf5(shard.file);
   try {
     for (const [record, inside] of layout.inside(file.root).entries()) {
-      const place = placeOf(record);
-      if (recorded(place.offset, place.length)) continue;
-      yield await episodeOf(folder, { place, within: { container: name, split: SPLIT, index: null }, inside, isHdf5 });
+      const known = wanted(record);
+      if (known) yield await episode(record, known, inside);
     }
   } finally {
     await release();
   }
 }
 
-type Wanted = Pick<FoundEpisode, 'place' | 'within'> & { readonly inside: string; readonly isHdf5: boolean };
+type Wanted = Pick<FoundEpisode, 'place' | 'within'> & {
+  readonly inside: string;
+  readonly isHdf5: boolean;
+  readonly known?: KnownEpisode;
+};
 
 async function episodeOf(
   folder: Folder,
-  { place, within, inside, isHdf5 }: Wanted,
+  { place: at, within, inside, isHdf5, known }: Wanted,
 ): Promise<FoundEpisode<FilesRecord>> {
   const held: { release(): Promise<void> }[] = [];
   const release = async (): Promise<void> => {
     for (const one of held.splice(0)) await one.release();
   };
   try {
-    const path = place.shard;
+    const path = at.shard;
     const anchor = isHdf5 ? await hold(held, folder.files.hdf5(path)) : null;
     const parts = await openParts(folder, { path, inside, anchor: anchor?.file ?? null, held });
+    const place = { ...at, reading: readingOf(folder, at.length, parts) };
+    if (known && known.place.length !== at.length)
+      throw sourceChanged(at, `${known.place.length} bytes`, `${at.length}`);
+    const changed = known && resized(known, place.reading);
+    if (changed) throw changed;
     const digest =
-      inside === ''
+      known?.digest ??
+      (inside === ''
         ? await digestOfFiles(folder.root, ownPaths(path, parts, folder.layout))
-        : await digestOfGroup(anchor!.file.root.group(inside));
+        : await digestOfGroup(anchor!.file.root.group(inside)));
     return { place, within, digest, record: () => filesRecord(parts), release };
   } catch (error) {
     await release();
     if (!(error instanceof PrepError)) throw error;
-    return { place, within, digest: placeDigest(place), record: error };
+    return { place: at, within, digest: placeDigest(at), record: error };
   }
+}
+
+/** Companions count whole: texts are read so, and of a video no more than there is. */
+function readingOf({ paths }: Folder, shard: number, { companions }: FilesParts): Reading {
+  const all = [...companions.values()].flatMap((one) =>
+    one.kind === 'pictures' ? one.pictures.names.map((name) => one.path + name) : one.path,
+  );
+  return { shard, beside: all.reduce((sum, path) => sum + (paths.get(path) ?? 0), 0) };
 }
 
 /** Files that belong to this episode alone. */

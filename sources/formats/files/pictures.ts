@@ -49,25 +49,37 @@ export async function openPictures(root: ByteRoot, path: string, names: readonly
       await file.close();
     }
   };
-  const { width, height } = imageFacts(await read(sorted[0]!, HEAD));
+  const head = await read(sorted[0]!, HEAD);
+  const { width, height } = imageFacts(head);
+  // A small first picture is there already.
+  const whole: ReadPicture = async (name) =>
+    name === sorted[0] && head.length < HEAD ? head : read(name, MAX_PICTURE + 1);
   return {
     ...{ names: sorted, width, height },
-    pick(shown) {
-      const files = shown.map((index) => sorted[index]!);
-      return {
-        kind: 'stream',
-        count: shown.length,
-        batches: () => batches(files, (name) => read(name, MAX_PICTURE + 1), path),
-      };
-    },
+    pick: (shown) =>
+      stream(
+        shown.map((index) => sorted[index]!),
+        whole,
+        path,
+      ),
   };
 }
 
-async function* batches(
-  files: readonly string[],
-  read: (name: string) => Promise<Uint8Array>,
-  path: string,
-): AsyncGenerator<PictureBatch> {
+type ReadPicture = (name: string) => Promise<Uint8Array>;
+
+const stream = (files: readonly string[], read: ReadPicture, path: string): FrameStream => ({
+  kind: 'stream',
+  count: files.length,
+  batches: () => batches(files, read, path),
+  pick: (frames) =>
+    stream(
+      frames.map((frame) => files[frame]!),
+      read,
+      path,
+    ),
+});
+
+async function* batches(files: readonly string[], read: ReadPicture, path: string): AsyncGenerator<PictureBatch> {
   let parts: Uint8Array[] = [];
   let spans: Span[] = [];
   let length = 0;

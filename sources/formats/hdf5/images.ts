@@ -4,10 +4,12 @@ import {
   BATCH_BYTES,
   type FrameBatch,
   type FrameStream,
+  frameCount,
   type PictureBatch,
   type RawBatch,
   type SourcePictures,
 } from '../../../schemas/frames.ts';
+import { pickOfBatch } from '../../../schemas/pick-frames.ts';
 import type { Hdf5Group } from '../../../schemas/records.ts';
 import { imageFacts } from '../image-header.ts';
 import { type CheckedDataset, guarded } from './group.ts';
@@ -43,19 +45,57 @@ function rawFrames(checked: CheckedDataset, [count, a, b, c]: readonly number[])
   if (frame > MAX_FRAME || frame === 0)
     throw fault(checked, `frames of 1 to ${MAX_FRAME} bytes`, `[${[count, a, b, c].join(' × ')}]`);
   const layout = last ? 'hwc' : 'chw';
-  const batches = async function* (): AsyncGenerator<RawBatch> {
-    for (const [from, to] of slices(checked, count!, frame)) {
-      const buffer = rowsOf(checked, from, to);
-      // What is stored together is read together, and handed on in parts of the usual size.
-      const most = Math.max(1, Math.floor(BATCH_BYTES / frame));
-      for (let at = 0; at < to - from; at += most) {
-        const frames = Math.min(most, to - from - at);
-        const part = frames === to - from ? buffer : buffer.slice(at * frame, (at + frames) * frame);
-        yield { kind: 'raw', buffer: part, offset: 0, count: frames, width, height, channels, layout };
-      }
+  const batches = async function* ([from, to]: RowRange): AsyncGenerator<RawBatch> {
+    const buffer = rowsOf(checked, from, to);
+    // What is stored together is read together, and handed on in parts of the usual size.
+    const most = Math.max(1, Math.floor(BATCH_BYTES / frame));
+    for (let at = 0; at < to - from; at += most) {
+      const frames = Math.min(most, to - from - at);
+      const part = frames === to - from ? buffer : buffer.slice(at * frame, (at + frames) * frame);
+      yield { kind: 'raw', buffer: part, offset: 0, count: frames, width, height, channels, layout };
     }
   };
-  return { width, height, frames: { kind: 'stream', count: count!, batches }, field: checked.path };
+  return {
+    width,
+    height,
+    frames: rowStream(count!, () => slices(checked, count!, frame), batches),
+    field: checked.path,
+  };
+}
+
+type RowRange = readonly [from: number, to: number];
+
+/** Frames of consecutive row ranges; a range without a wanted frame is not read. */
+function rowStream(
+  count: number,
+  ranges: () => Iterable<RowRange>,
+  read: (range: RowRange) => AsyncIterable<FrameBatch>,
+): FrameStream {
+  return {
+    kind: 'stream',
+    count,
+    async *batches() {
+      for (const range of ranges()) yield* read(range);
+    },
+    pick: (frames) => ({ kind: 'stream', count: frames.length, batches: () => picked(ranges(), read, frames) }),
+  };
+}
+
+async function* picked(
+  ranges: Iterable<RowRange>,
+  read: (range: RowRange) => AsyncIterable<FrameBatch>,
+  frames: readonly number[],
+): AsyncGenerator<FrameBatch> {
+  for (const [start, end] of ranges) {
+    let from = start;
+    if (frames.some((frame) => frame >= start && frame < end))
+      for await (const batch of read([start, end])) {
+        const to = from + frameCount(batch);
+        const keep = frames.filter((frame) => frame >= from && frame < to).map((frame) => frame - from);
+        if (keep.length > 0) yield pickOfBatch(batch, keep);
+        from = to;
+      }
+  }
 }
 
 /** Row ranges that never cut a stored chunk, so that none is decompressed twice. */
@@ -117,16 +157,18 @@ function encodedRows(checked: CheckedDataset, { raw, lengths }: Options): Source
       expected: raw ? `a JPEG, a PNG or ${size} bytes of ${raw.width}x${raw.height}` : 'a JPEG or a PNG',
       found: `${first.length} other bytes`,
     });
-  const batches = async function* (): AsyncGenerator<PictureBatch> {
-    // Of lists only their places are stored together.
-    const ranges = checked.metadata.type === VLEN ? evenly(count) : slices(checked, count, rowBytes(checked));
-    for (const [from, to] of ranges) yield packed(read(from, to));
+  const batches = async function* ([from, to]: RowRange): AsyncGenerator<PictureBatch> {
+    yield packed(read(from, to));
   };
-  return { width, height, frames: { kind: 'stream', count, batches }, field: checked.path };
-}
-
-function* evenly(count: number): Generator<[number, number]> {
-  for (let from = 0; from < count; from += ENCODED_ROWS) yield [from, Math.min(from + ENCODED_ROWS, count)];
+  // Of lists only their places are stored together.
+  const ranges = (): RowRange[] =>
+    checked.metadata.type === VLEN ? everyRows(count, ENCODED_ROWS) : [...slices(checked, count, rowBytes(checked))];
+  return {
+    width,
+    height,
+    frames: rowStream(count, ranges, batches),
+    field: checked.path,
+  };
 }
 
 const rowBytes = ({ metadata }: CheckedDataset): number =>
@@ -142,18 +184,18 @@ function rawRows(
 ): SourcePictures {
   const size = raw.width * raw.height * 3;
   const most = Math.max(1, Math.floor(BATCH_BYTES / size));
-  const batches = async function* (): AsyncGenerator<FrameBatch> {
-    for (let from = 0; from < count; from += most) {
-      const rows = read(from, Math.min(from + most, count));
-      const odd = rows.findIndex((row) => row.length !== size);
-      if (odd >= 0) throw fault(checked, `${size} bytes in every row`, `${rows[odd]!.length} in row ${from + odd}`);
-      const { buffer } = packed(rows);
-      yield { kind: 'raw', buffer, offset: 0, count: rows.length, ...raw, channels: 3, layout: 'hwc' };
-    }
+  const batches = async function* ([from, to]: RowRange): AsyncGenerator<FrameBatch> {
+    const rows = read(from, to);
+    const odd = rows.findIndex((row) => row.length !== size);
+    if (odd >= 0) throw fault(checked, `${size} bytes in every row`, `${rows[odd]!.length} in row ${from + odd}`);
+    const { buffer } = packed(rows);
+    yield { kind: 'raw', buffer, offset: 0, count: rows.length, ...raw, channels: 3, layout: 'hwc' };
   };
-  const frames: FrameStream = { kind: 'stream', count, batches };
-  return { ...raw, frames, field: checked.path };
+  return { ...raw, frames: rowStream(count, () => everyRows(count, most), batches), field: checked.path };
 }
+
+const everyRows = (count: number, rows: number): RowRange[] =>
+  Array.from({ length: Math.ceil(count / rows) }, (_, i) => [i * rows, Math.min((i + 1) * rows, count)]);
 
 function listsOf({ handle, path, dataset }: CheckedDataset, from: number, to: number): Uint8Array[] {
   const rows = guarded(handle, path, () => dataset.slice([[from, to]])) as unknown;

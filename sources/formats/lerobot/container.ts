@@ -1,9 +1,18 @@
 /** A LeRobot dataset, or a tree of them, as a container of episodes. One data file is one shard. */
+import type { Reading, RecordPlace } from '../../../schemas/episode.ts';
 import { type Code, type Place, PrepError } from '../../../schemas/errors.ts';
 import type { LerobotInfo, LerobotRecord } from '../../../schemas/records.ts';
 import type { LerobotLayout } from '../../../schemas/spec.ts';
 import type { ByteRoot } from '../../bytes.ts';
-import { type Container, type FoundEpisode, placeDigest, type Shard } from '../../container.ts';
+import {
+  type Container,
+  type FoundEpisode,
+  type KnownEpisode,
+  placeDigest,
+  resized,
+  type Shard,
+  sourceChanged,
+} from '../../container.ts';
 import { folderAt, readTextAt, walk } from '../../tree.ts';
 import type { ParquetFile } from '../parquet.ts';
 import { type EpisodeEntry, readEpisodes, readTasks, splitOf } from './episodes.ts';
@@ -11,7 +20,7 @@ import { type Lent, type OpenFiles, openFiles } from './files.ts';
 import { INFO, parseInfo } from './info.ts';
 import { type Locate, openLocate } from './locate.ts';
 import { checkTemplates } from './paths.ts';
-import { digestOf, lerobotRecord, type Parts, type VideoPart } from './record.ts';
+import { digestOf, firstFrame, lerobotRecord, type Parts, type VideoPart } from './record.ts';
 import { checkRows, columnsOf, type Rows, rowsOf, type Window, windowFor } from './rows.ts';
 
 /** A dataset with its metadata read; its files are opened as they are needed. */
@@ -57,9 +66,16 @@ export async function openLerobot(root: ByteRoot, layout: LerobotLayout): Promis
     fields: [...new Set(datasets.flatMap(({ info }) => Object.keys(info.features)))],
     recordBytes: RECORD_BYTES,
     contiguous: false,
-    episodes: (shard, recorded) => {
+    episodes(shard, recorded) {
       const { dataset, members } = byShard.get(`${shard.split}/${shard.file}`)!;
-      return episodesOf(dataset, { shard, members, bytes: layout.bytes ?? [] }, recorded);
+      const all = members.map((entry, record) => ({ place: placeOf(shard, entry, record), entry }));
+      const wanted = all.filter(({ place }) => !recorded(place.offset, place.length));
+      return episodesOf(dataset, wanted, layout.bytes ?? []);
+    },
+    again(shard, known) {
+      const { dataset, members } = byShard.get(`${shard.split}/${shard.file}`)!;
+      const wanted = known.map((one) => ({ place: one.place, entry: members[one.place.record], known: one }));
+      return episodesOf(dataset, wanted, layout.bytes ?? []);
     },
     async close() {
       for (const { files } of datasets) await files.close();
@@ -117,32 +133,60 @@ function shardsOf(dataset: LerobotDataset): OwnedShard[] {
   });
 }
 
+const placeOf = ({ split, file }: Shard, { row, length }: EpisodeEntry, record: number): RecordPlace => ({
+  ...{ split, shard: file, record, offset: row, length },
+});
+
+interface Wanted {
+  readonly place: RecordPlace;
+  /** Absent where the metadata no longer have it. */
+  readonly entry: EpisodeEntry | undefined;
+  readonly known?: KnownEpisode;
+}
+
 async function* episodesOf(
   dataset: LerobotDataset,
-  { shard, members, bytes }: { shard: Shard; members: readonly EpisodeEntry[]; bytes: readonly string[] },
-  recorded: (offset: number, length: number) => boolean,
+  wanted: readonly Wanted[],
+  bytes: readonly string[],
 ): AsyncGenerator<FoundEpisode<LerobotRecord>> {
-  let known: Window | null = null;
-  for (const [record, entry] of members.entries()) {
-    const place = { split: shard.split, shard: shard.file, record, offset: entry.row, length: entry.length };
-    const within = { container: dataset.name, split: shard.split, index: entry.index };
-    if (recorded(place.offset, place.length)) continue;
+  let window: Window | null = null;
+  for (const { place: at, entry, known } of wanted) {
+    const within = { container: dataset.name, split: at.split, index: entry?.index ?? null };
+    if (entry?.row !== at.offset || entry.length !== at.length) {
+      const found = entry ? `${entry.length} rows from ${entry.row} on` : 'no such episode';
+      const record = sourceChanged(at, `${at.length} rows from ${at.offset} on`, found);
+      yield { place: at, within, digest: placeDigest(at), record };
+      continue;
+    }
     const lent: Pick<Lent<unknown>, 'release'>[] = [];
     const release = async (): Promise<void> => {
       for (const one of lent.splice(0)) await one.release();
     };
     try {
-      const opened = await openEpisode(dataset, entry, { bytes, known, lent });
-      known = opened.window;
-      const digest = await digestOf(opened.parts);
+      const opened = await openEpisode(dataset, entry, { bytes, known: window, lent });
+      window = opened.window;
+      const digest = known?.digest ?? (await digestOf(opened.parts));
+      const place = { ...at, reading: readingOf(opened) };
+      const changed = known && resized(known, place.reading);
+      if (changed) throw changed;
       const read = bytesOf(opened.parts, entry.length);
       yield { place, within, digest, bytes: read, record: () => lerobotRecord(opened.parts), release };
     } catch (error) {
       await release();
       if (!(error instanceof PrepError)) throw error;
-      yield { place, within, digest: placeDigest(place), record: error };
+      yield { place: at, within, digest: placeDigest(at), record: error };
     }
   }
+}
+
+/** What reading the episode takes at most; a data file with its footer. */
+function readingOf({ parts, size }: { parts: Parts; size: number }): Reading {
+  let beside = 0;
+  for (const found of parts.videos.values()) {
+    const first = firstFrame(parts, found);
+    beside += found.video.reach(first, Math.min(parts.rows.count, found.video.frames - first));
+  }
+  return { shard: size, beside };
 }
 
 /** Coded frames of the episode; rows are next to nothing beside them. */
@@ -157,7 +201,7 @@ export async function openEpisode(
   dataset: LerobotDataset,
   entry: EpisodeEntry,
   options: { bytes: readonly string[]; known: Window | null; lent: Pick<Lent<unknown>, 'release'>[] },
-): Promise<{ parts: Parts; window: Window }> {
+): Promise<{ parts: Parts; window: Window; size: number }> {
   const { info, files, tasks } = dataset;
   const { lent } = options;
   const found = await openRows(dataset, entry, options);
@@ -174,7 +218,8 @@ export async function openEpisode(
     lent.push(video);
     videos.set(key, { video: video.value, path: video.path, place });
   }
-  return { parts: { info, entry: { ...entry, row: found.row }, rows, table, file, tasks, videos }, window };
+  const parts = { info, entry: { ...entry, row: found.row }, rows, table, file, tasks, videos };
+  return { parts, window, size: found.size };
 }
 
 interface OpenRows {
@@ -184,6 +229,8 @@ interface OpenRows {
   readonly row: number;
   readonly rows: Rows;
   readonly window: Window;
+  /** Bytes of the file. */
+  readonly size: number;
 }
 
 /** The rows where the metadata say that they are; where others are there or none, wherever the dataset's index has them. */
@@ -229,7 +276,7 @@ async function readRows(
     });
   const range = { file, from: row, to: row + length, known };
   const window = await windowFor(table, columnsOf(table, info, bytes), range);
-  return { table, file, row, window, rows: rowsOf(window, row, length, file) };
+  return { table, file, row, window, size: data.size, rows: rowsOf(window, row, length, file) };
 }
 
 /** The first candidate that is there. @throws PrepError `source-missing` naming the first */
