@@ -8,6 +8,8 @@ export interface EpisodePlace {
   readonly episode: string;
   readonly attempt: number;
   readonly kept: boolean;
+  /** Steps of the episode, and how many of them have rows: only the drawn ones where a plan was ingested alone. */
+  readonly length: number;
   readonly rows: number;
   readonly firstRow: bigint;
   readonly group: bigint;
@@ -26,6 +28,7 @@ const PLACE_COLUMNS = [
   'episode_key',
   'attempt',
   'state',
+  'length',
   'rows',
   'first_row',
   'group',
@@ -48,6 +51,7 @@ export async function ledgerPlaces(store: Store, ledger: LanceTable): Promise<Pl
           episode,
           attempt: number,
           kept: value('state', at) === 'kept',
+          length: value('length', at),
           rows: value('rows', at),
           firstRow: value('first_row', at),
           group: value('group', at),

@@ -166,7 +166,8 @@ function counted(draft: Draft, { metadata, places }: DatasetFacts, harmony: Harm
     const place = places.byKey.get(episodeKey);
     if (!place) throw gone(draft, episodeKey);
     const wanted = given ? joined(given) : [{ start: 0, end: place.rows }];
-    if (place.rows === 0 || wanted.at(-1)!.end > place.rows) {
+    // Of an episode with drawn rows alone the others are not known; a share of them would be another statistic.
+    if (place.rows < place.length || wanted.at(-1)!.end > place.rows) {
       withoutRows++;
       continue;
     }

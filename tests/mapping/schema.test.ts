@@ -102,7 +102,7 @@ describe('on the command line', () => {
   it('lists both as datasets', async () => {
     const { stdout } = await prep('datasets');
     for (const name of ['lerobot', 'hdf5'])
-      expect(stdout).toMatch(new RegExp(`^${name} .*a mapping file says what the fields mean`, 'm'));
+      expect(stdout).toMatch(new RegExp(`^${name} .*\\n.*as the mapping says\\n.*--mapping.*--propose`, 'm'));
   });
 });
 
