@@ -72,6 +72,7 @@ class PrepDataset:
         return self._open()
 
     def _open(self) -> Plan:
+        self._tables.same_process()
         if self._plan is None:
             plan = Plan(self._tables, self.plan_id, self._limit)
             self.harmony, self.mask_language = plan.harmony, bool(plan.mixture.get("maskLanguage"))

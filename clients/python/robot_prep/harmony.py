@@ -31,10 +31,15 @@ def camera_of(camera: np.ndarray, present: np.ndarray, reference: str, roles: li
 
 
 def harmonise(rows: dict, metadata: dict, harmony: dict) -> dict:
-    """Rows of one table as the plan wants them. Arrays: action [n, a, T, 10], history, proprio [n, a, 10], camera [n, r, 16], present."""
+    """Rows of one table as the plan wants them.
+
+    Arrays: action [n, a, T, 10], action_valid, history, proprio [n, a, 10], camera [n, r, 16], present: all of them where
+    motions change, else any.
+    """
     own = [role for role in ROLES if role in metadata["roles"]]
     changed = dict(rows)
-    if any(metadata[what] != harmony[what] for what in ("reference", "tool", "rot6d")):
+    # Without vectors there is nothing to change but slots.
+    if "proprio" in rows and any(metadata[what] != harmony[what] for what in ("reference", "tool", "rot6d")):
         changed.update(_change(rows, metadata, harmony, own))
     for name in ("action", "history", "proprio"):
         if name in changed:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import functools
 import io
+import sys
+import threading
 
 import numpy as np
 
@@ -58,13 +60,35 @@ def decoder(name: str | None = None):
     raise fault("bad-option", "JPEG", "a decoder", "none", "pip install simplejpeg, or pillow")
 
 
+#: Pictures of earlier batches whose memory may be used again. Fresh pages of a 100 MB array cost a tenth to a half of decoding it.
+_KEPT: list[np.ndarray] = []
+MOST_KEPT = 3
+_LOCK = threading.Lock()
+
+
+def _memory(shape: tuple[int, ...]) -> np.ndarray:
+    """An array to write to: one that nobody but this list refers to any more, views and tensors included, else a new one."""
+    with _LOCK:
+        # Without the interpreter's lock, counts of references are not exact.
+        counted = getattr(sys, "_is_gil_enabled", lambda: True)()
+        _KEPT[:] = [one for one in _KEPT if one.shape == shape]
+        for i in range(len(_KEPT) if counted else 0):
+            # The list, and the argument of getrefcount itself.
+            if sys.getrefcount(_KEPT[i]) == 2:
+                return _KEPT[i]
+        made = np.empty(shape, np.uint8)
+        if counted and len(_KEPT) < MOST_KEPT:
+            _KEPT.append(made)
+        return made
+
+
 def decode_views(views: list[list], height: int, width: int, name: str | None = None) -> np.ndarray:
     """Lists of JPEG bytes, one list per view -> u8 [B, V, 3, H, W], zeros where there are no bytes.
 
     Channels lie last in memory and the axes are turned: no pixel is moved, and a GPU likes it so.
     """
     decode = decoder(name)
-    out = np.empty((len(views[0]), len(views), height, width, 3), np.uint8)
+    out = _memory((len(views[0]), len(views), height, width, 3))
     for v, jpegs in enumerate(views):
         for b, jpeg in enumerate(jpegs):
             into = out[b, v]

@@ -10,7 +10,8 @@ from .harmony import ROLES, harmonise
 from .plan import Plan
 from .tables import TAKE_ROWS, Tables
 
-#: What harmonising needs of a row besides what is asked.
+#: What another tool, camera or layout changes, and what changing one of them needs.
+MOVED = {"action", "action_valid", "history", "proprio"}
 MOTION = {"action", "action_valid", "history", "proprio", "camera", "present", "robot"}
 
 
@@ -123,7 +124,7 @@ class RandomRows:
 
     def _part(self, table: StepTable, key: np.ndarray, step: np.ndarray) -> dict:
         changes = any(table.metadata[what] != self.harmony[what] for what in ("reference", "tool", "rot6d"))
-        wanted = self.names | (MOTION if changes and self.names & MOTION else set()) | {"present"}
+        wanted = self.names | (MOTION if changes and self.names & MOVED else set()) | {"present"}
         roles = [role for role in self.harmony["roles"] if role in table.roles and f"image_{role}" in wanted]
         plain = [n for n in ("robot", "instruction", "action", "action_valid", "history", "proprio", "camera", "present") if n in wanted]
         names = ["episode_key", "step", "group", *plain, *(f"image_{role}" for role in roles)]

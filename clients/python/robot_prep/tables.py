@@ -26,7 +26,7 @@ class Tables:
 
     def open(self, name: str):
         """The table, or None where the store has none of that name."""
-        self._same_process()
+        self.same_process()
         if name not in self._open:
             try:
                 self._open[name] = lance.dataset(f"{self.store}/{name}.lance", storage_options=self.storage_options)
@@ -62,7 +62,8 @@ class Tables:
         infos = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True))
         return sorted(info.base_name[:-6] for info in infos if info.base_name.endswith(".lance"))
 
-    def _same_process(self) -> None:
+    def same_process(self) -> None:
+        """Raises in a process that was forked after a table was opened."""
         pid = os.getpid()
         if self._pid not in (None, pid):
             raise PrepError(
