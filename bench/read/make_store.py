@@ -9,6 +9,7 @@ ones, each with its number in a comment segment, so that no two rows hold equal 
 from __future__ import annotations
 
 import argparse
+import datetime
 import hashlib
 import io
 import json
@@ -37,7 +38,7 @@ def pictures(count: int, rng: np.random.Generator) -> list[bytes]:
         small = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
         field = np.asarray(Image.fromarray(small).resize((256, 256), Image.BICUBIC), np.float32)
         grain = np.asarray(Image.fromarray(rng.integers(0, 256, (128, 128), dtype=np.uint8)).resize((256, 256)), np.float32)
-        picture = np.clip(field + (grain[..., None] - 128) * rng.uniform(0.02, 0.09), 0, 255).astype(np.uint8)
+        picture = np.clip(field + (grain[..., None] - 128) * rng.uniform(0.01, 0.05), 0, 255).astype(np.uint8)
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=95, subsampling=0)
         out.append(file.getvalue())
@@ -58,6 +59,13 @@ def metadata() -> dict:
         "reference": "third", "tool": "native", "rot6d": "rows", "row_version": 1, "present": {**names, "arm_0": 16, "arm_1": 17, "history": 20},
         "flags": {}, "image": {"width": 256, "height": 256}, "fingerprint": {"pixels": "p" * 32, "labels": "l" * 32},
     }
+
+
+def compacted(path: pathlib.Path) -> None:
+    """One fragment, and no older version of it on the disk."""
+    table = lance.dataset(str(path))
+    table.optimize.compact_files()
+    table.cleanup_old_versions(older_than=datetime.timedelta(0), delete_unverified=True)
 
 
 def fixed(values: np.ndarray) -> pa.Array:
@@ -158,7 +166,7 @@ def write_shards(store: pathlib.Path, rows: int, per_shard: int, keys: np.ndarra
             pairs["key"], pairs["step"] = ordered[ordinal[at] // EPISODE], ordinal[at] % EPISODE
             hash_.update(pairs.tobytes())
             lance.write_dataset(strict(columns, meta), str(store / f"{name}.lance"), mode="append" if from_ else "create", **OPTIONS)
-        lance.dataset(str(store / f"{name}.lance")).optimize.compact_files()
+        compacted(store / f"{name}.lance")
         index.append((f"{PLAN}/{shard:05d}", PLAN, shard, start, len(draws), name, hash_.hexdigest(), fingerprint, 0.0))
     key, plan, shard, start, draws, table, order_hash, prints, created = zip(*index)
     lance.write_dataset(strict({
@@ -183,7 +191,7 @@ def main() -> None:
     for first in range(0, options.rows, 1024):
         rows = strict(step_rows(first, min(1024, options.rows - first), jpegs, keys, rng), metadata())
         lance.write_dataset(rows, str(options.store / "bench_steps.lance"), mode="append" if first else "create", **OPTIONS)
-    lance.dataset(str(options.store / "bench_steps.lance")).optimize.compact_files()
+    compacted(options.store / "bench_steps.lance")
     write_ledger(options.store, keys)
     harmony = write_plan(options.store, options.rows, keys)
     write_shards(options.store, options.rows, options.shard, keys, harmony)
