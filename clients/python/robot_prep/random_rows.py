@@ -31,7 +31,7 @@ class StepTable:
         names = ["episode_key", "first_row", "group", "rows", "hz", "attempt"]
         table = self.ledger.to_table(columns=names, filter="state = 'kept'", with_row_id=True)
         key, attempt = columns.plain(table, "episode_key"), columns.plain(table, "attempt")
-        order = np.lexsort((attempt, key))
+        order = np.lexsort((attempt, key)) if len(attempt) and attempt.min() != attempt.max() else np.argsort(key)
         newest = np.append(key[order][1:] != key[order][:-1], True) if len(key) else np.zeros(0, bool)
         order = order[newest]
         self.key = key[order]

@@ -259,6 +259,9 @@ class Batches(unittest.TestCase):
         store = stores.copy_of_store()
         lance.dataset(f"{store}/agibot_steps.lance").delete("step = 5")
         self.refused(["stale-shard", "agibot"], store=store)
+        store = stores.copy_of_store()
+        lance.dataset(f"{store}/agibot_episodes.lance").update({"group": "7"})
+        self.refused(["stale-shard", "agibot", "another row in its place"], store=store)
 
     def test_plan_of_another_version(self):
         store = stores.copy_of_store()

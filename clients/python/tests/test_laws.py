@@ -195,13 +195,16 @@ class Pictures(unittest.TestCase):
             y, x = np.mgrid[:256, :256]
             dot = 255 * np.exp(-((x - u) ** 2 + (y - v) ** 2) / 18)
             image = np.broadcast_to(dot, (1, 3, 256, 256)).astype(np.uint8)
-            out, new = augment(image, k[None], seed)
+            # Small windows, so that half a pixel at the wrong place shows.
+            out, new = augment(image, k[None], seed, crop=0.4)
+            if not (20 < (new[0] @ point)[:2]).all() or not ((new[0] @ point)[:2] < 236).all():
+                continue
             weight = out[0].astype(np.float64).sum(0)
             weight = np.maximum(weight - weight.min() - 30, 0)
             found = (weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()
             np.testing.assert_allclose(found, (new[0] @ point)[:2], atol=0.1)
             moved += abs(new[0, 0, 0] / 180 - 1) > 0.01
-        self.assertGreater(moved, 30)
+        self.assertGreater(moved, 10)
 
     def test_augment_is_the_seed_s(self):
         image, k = RNG.integers(0, 256, (2, 3, 64, 64), dtype=np.uint8), np.tile(np.diag([60, 60, 1]).astype(np.float32), (2, 1, 1))
