@@ -2,6 +2,7 @@
 import type { RecordBatch } from '../schemas/arrow.ts';
 import type { CameraCalibration, FlagRun } from '../schemas/episode.ts';
 import type { PrepMetadata } from '../schemas/row.ts';
+import { scan } from './scan.ts';
 import { datasetTables, type LanceTable, openIfThere, type Store } from './store.ts';
 import { storedMetadata } from './tables.ts';
 
@@ -79,7 +80,7 @@ async function* keptEpisodes(ledger: LanceTable): AsyncGenerator<readonly Planna
     parsed.set(text, read);
     return read;
   };
-  for await (const batch of ledger.query().select(COLUMNS)) {
+  for await (const batch of scan(ledger.query().select(COLUMNS), LEDGER_ROWS)) {
     const of = columnReader(batch);
     const [episode, state, calibration] = [of('episode'), of('state'), of('calibration')];
     const [robot, split, success] = [of('robot'), of('split'), of('success')];
@@ -110,6 +111,9 @@ async function* keptEpisodes(ledger: LanceTable): AsyncGenerator<readonly Planna
 
 const runOf = ({ flag, start, end }: FlagRun): FlagRun => ({ flag, start, end });
 
+/** Rows of a ledger at once: texts and lists make them wide. */
+const LEDGER_ROWS = 2 ** 14;
+
 /** Calibration texts with measures are one per episode: keeping all would be a second ledger in memory. */
 const MOST_PARSED = 10_000;
 
@@ -121,7 +125,7 @@ const columnReader = (batch: RecordBatch) => {
 /** Episodes with more than one attempt → the newest; those with one are not listed. */
 export async function newestAttempts(ledger: LanceTable): Promise<Map<string, number>> {
   const newest = new Map<string, number>();
-  for await (const batch of ledger.query().where('attempt > 1').select(['episode', 'attempt'])) {
+  for await (const batch of scan(ledger.query().where('attempt > 1').select(['episode', 'attempt']))) {
     const of = columnReader(batch);
     for (let at = 0; at < batch.numRows; at++) {
       const [episode, attempt] = [of('episode').get(at) as string, of('attempt').get(at) as number];

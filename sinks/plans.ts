@@ -3,6 +3,7 @@ import { PrepError } from '../schemas/errors.ts';
 import { PLAN_VERSION, type Segment } from '../schemas/plan.ts';
 import { domainSchema, domainTable, planSchema } from '../schemas/plan-tables.ts';
 import * as column from './columns.ts';
+import { scan } from './scan.ts';
 import { attempt, insertAbsent, openIfThere, openOrCreate, quoted, type Store } from './store.ts';
 
 export interface StoredSegment {
@@ -63,7 +64,8 @@ export async function readDomains(store: Store, plan: string, attempts: readonly
   if (!table) throw unknownPlan(store, plan, 'no domain table');
   try {
     const chunks = new Map<number, { keys: BigInt64Array[]; starts: Int32Array[]; ends: Int32Array[] }>();
-    for await (const batch of table.query().where(`attempt IN (${attempts.join(', ')})`)) {
+    const wanted = table.query().select(['domain', 'episode_key', 'start', 'end']);
+    for await (const batch of scan(wanted.where(`attempt IN (${attempts.join(', ')})`))) {
       const of = <T>(name: string) => batch.getChild(name)!.toArray() as T;
       const [domains, keys] = [of<Int32Array>('domain'), of<BigInt64Array>('episode_key')];
       const [starts, ends] = [of<Int32Array>('start'), of<Int32Array>('end')];
