@@ -92,7 +92,7 @@ function motionHarmoniser(from: PrepMetadata, to: Harmony): Harmoniser | null {
     const { action, history, proprio, actionValid, present } = alike(one, from, to);
     const valid = actionValid[0]!;
     // Actions in a frame that is not known are no actions: zeros with their masks off.
-    const lost = valid === 0 && row.actionValid > 0;
+    const lost = valid === 0 && (row.actionValid > 0 || action.some(Number.isNaN));
     return {
       ...row,
       action: lost ? new Float32Array(action.length) : action,

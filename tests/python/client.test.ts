@@ -64,6 +64,44 @@ it.skipIf(!python)(`the Python client${skipped}`, { timeout: 300_000 }, async ()
   expect(stderr).toMatch(/Ran (?:[3-9]\d|\d{3,}) tests[\s\S]*\nOK/);
 });
 
+/** Batches read at random by the client against training shards that `prep shard` made alike: every array, every byte. */
+const SAME_BATCHES = `
+import sys
+import numpy as np
+from robot_prep import PrepDataset
+
+store, plan = sys.argv[1:]
+shards, rows = (PrepDataset(store, plan, 32, source=source, decode=False) for source in ("shards", "plan"))
+assert (shards.source, rows.source, shards.steps) == ("shards", "plan", rows.steps)
+for a, b in zip(shards, rows):
+    assert a.keys() == b.keys()
+    for name, wanted in a.items():
+        if isinstance(wanted, np.ndarray):
+            assert wanted.dtype == b[name].dtype and wanted.tobytes() == b[name].tobytes(), name
+        else:
+            assert wanted == b[name], name
+print(shards.steps)
+`;
+
+it.skipIf(!python)(`shards and rows are the same batches to the bit${skipped}`, { timeout: 300_000 }, async () => {
+  const store = await mixed();
+  const entries = ['droid', 'agibot', 'interndata_a1'].map((dataset, i) => ({ dataset, weight: 5 - i }));
+  const variants = [
+    { tool: 'canonical' },
+    { tool: 'canonical', rot6d: 'columns', reference: 'wrist' },
+    { tool: 'native', allow: ['unlike-ee'], rot6d: 'columns' },
+  ];
+  for (const variant of variants) {
+    const file = join(freshFolder(), 'mixture.json');
+    writeFileSync(file, JSON.stringify({ entries, ...variant }));
+    const made = await prepJson<{ plan: string }>('plan', store, '--mixture', file, '--draws', '192', '--seed', '8');
+    expect(made.code, JSON.stringify(made.value)).toBe(0);
+    expect((await prepJson('shard', store, '--plan', made.value.plan, '--size', '96')).code).toBe(0);
+    const { stdout } = await run(python!, ['-c', SAME_BATCHES, store, made.value.plan], { env });
+    expect(stdout).toBe('6\n');
+  }
+});
+
 it.skipIf(!python)(`its example learns${skipped}`, { timeout: 120_000 }, async () => {
   const store = freshFolder();
   await ingestDemo(store);

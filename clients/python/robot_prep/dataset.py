@@ -23,7 +23,7 @@ class PrepDataset:
     there. Iterable: goes on from :attr:`step`, which :meth:`state_dict` saves.
 
     Args:
-        store: folder or URI of the store. plan: id of the plan.
+        store: folder or URI of the store. plan: id of the plan, or "latest": that of the newest published generation.
         batch: rows of a global batch. rank, world: ``world`` must divide ``batch``.
         start_step: global batches before the first.
         columns: keys of the batch that are wanted; None for all. What is not wanted is not read.
@@ -33,7 +33,7 @@ class PrepDataset:
         normalize: None, "translation", "all" or "robot", from ``stats`` (a path or the object of `prep stats`).
         arms: "slots" ([B, A, ...]), or "flatten" (each arm that is there is a sample of its own).
         instruction: "first", or "draw" (one of the episode's wordings by the row's seed).
-        source: "shards" in order, "plan" at random, "auto": shards where the plan has any.
+        source: "shards" in order, "plan" at random, "auto": shards where they hold the whole plan.
         decode: False leaves ``image`` as lists of JPEG bytes. decoder: "simplejpeg", "turbojpeg", "torchvision", "pillow".
     """
 
@@ -75,6 +75,8 @@ class PrepDataset:
         self._tables.same_process()
         if self._plan is None:
             plan = Plan(self._tables, self.plan_id, self._limit)
+            # A generation that is published later must not change what this reader and its workers see.
+            self.plan_id, self._limit = plan.plan, plan.draws
             self.harmony, self.mask_language = plan.harmony, bool(plan.mixture.get("maskLanguage"))
             if self.reference in ROLES and self.reference not in self.harmony["roles"]:
                 raise fault("bad-option", f'reference="{self.reference}"', f"a role of the plan: {', '.join(self.harmony['roles'])}", self.reference)
@@ -86,6 +88,8 @@ class PrepDataset:
         names = self._row_columns()
         shards = self._asked_source == "shards" or (self._asked_source == "auto" and self._tables.open(f"shards_{plan.plan}") is not None)
         rows = ShardRows(plan, self._tables, names) if shards else RandomRows(plan, self._tables, names)
+        if shards and self._asked_source == "auto" and not rows.covers(0, plan.draws)[0]:
+            rows = RandomRows(plan, self._tables, names)
         meta = self._image_metadata(plan, rows)
         self.width, self.height = meta["width"], meta["height"]
         return rows

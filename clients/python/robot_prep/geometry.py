@@ -115,6 +115,43 @@ def change_pose(vectors: np.ndarray, layouts: tuple[str, str], tool=None, camera
     return out
 
 
+def matrix_of(six: np.ndarray, layout: str) -> np.ndarray:
+    """[..., 6] -> [..., 3, 3] with the cross product for the third row (or column): for numbers that prep stored, not checked again."""
+    a, b, c, d, e, f = (six[..., i].astype(np.float64) for i in range(6))
+    rows = np.stack([a, b, c, d, e, f, b * f - c * e, c * d - a * f, a * e - b * d], -1).reshape(*a.shape, 3, 3)
+    return rows if layout == "rows" else inverse(rows)
+
+
+def alike_pose(vectors: np.ndarray, layouts: tuple[str, str], tool, turn) -> tuple[np.ndarray, np.ndarray]:
+    """Proprioception [n, arms, 10] made alike, and the tool's lever ``R(camFromEe) d`` [n, arms, 3] (0 without a tool).
+
+    ``p' = p + R d``, ``R' = R R(eeFromTool)``, then both into the new camera by ``turn`` (R, p of newCamFromOldCam).
+    """
+    p, r = vectors[..., 0:3].astype(np.float64), matrix_of(vectors[..., 3:9], layouts[0])
+    lever = np.zeros_like(p)
+    if tool is not None:
+        lever = np.where(tool[2][..., None], rotate(r, tool[1]), 0.0)
+        p, r = p + lever, np.where(tool[2][..., None, None], compose(r, tool[0]), r)
+    if turn is not None:
+        p, r = rotate(turn[0], p) + turn[1], compose(turn[0], r)
+    out = vectors.copy()
+    out[..., 0:3], out[..., 3:9] = p, rot6d(r, layouts[1])
+    return out, lever
+
+
+def alike_motion(vectors: np.ndarray, lever: np.ndarray, layouts: tuple[str, str], turn: np.ndarray | None) -> np.ndarray:
+    """Actions or history [..., 10] made alike: ``t' = Q (t + (R - I) lever)``, ``R' = Q R Q^T``."""
+    r = matrix_of(vectors[..., 3:9], layouts[0])
+    t = vectors[..., 0:3].astype(np.float64) + (rotate(r, lever) - lever)
+    if turn is not None:
+        t, r = rotate(turn, t), compose(compose(turn, r), inverse(turn))
+    out = vectors.copy()
+    out[..., 0:3] = t
+    if turn is not None or layouts[0] != layouts[1]:
+        out[..., 3:9] = rot6d(r, layouts[1])
+    return out
+
+
 def identity_vectors(shape: tuple[int, ...], layout: str = "rows") -> np.ndarray:
     """No motion: translation 0, identity rotation, gripper 0. float32 [..., 10]."""
     out = np.zeros((*shape, 10), np.float32)

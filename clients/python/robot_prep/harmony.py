@@ -70,28 +70,38 @@ def _placed(camera: np.ndarray, own: list[str], roles: list[str]) -> np.ndarray:
 
 
 def _change(rows: dict, metadata: dict, harmony: dict, own: list[str]) -> dict:
+    """`transforms/alike.ts`, all rows at once: the same operations in the same order, so the same bits."""
     layouts = (metadata["rot6d"], harmony["rot6d"])
-    old_r, old_p, old_known = camera_of(rows["camera"], rows["present"], metadata["reference"], own)
-    new_r, new_p, new_known = camera_of(rows["camera"], rows["present"], harmony["reference"], own)
-    known = old_known & new_known
-    turned = metadata["reference"] != harmony["reference"]
+    turns = metadata["reference"] != harmony["reference"]
+    count, slots = rows["proprio"].shape[:2]
+    arms = np.stack([bit(rows["present"], ARM_BIT + a) for a in range(slots)], 1)
     tool = None if metadata["tool"] == harmony["tool"] else _tools(rows["robot"], metadata, harmony["tool"])
-    arms = np.stack([bit(rows["present"], ARM_BIT + a) for a in range(rows["proprio"].shape[1])], 1)
+    known, turn = np.ones(count, bool), None
+    if turns:
+        old_r, old_p, old_known = camera_of(rows["camera"], rows["present"], metadata["reference"], own)
+        new_r, new_p, new_known = camera_of(rows["camera"], rows["present"], harmony["reference"], own)
+        known = old_known & new_known
+        cam_from_base = geometry.inverse(new_r)
+        turn = (geometry.compose(cam_from_base, old_r)[:, None], geometry.rotate(cam_from_base, old_p - new_p)[:, None])
+    # What changes in a row: its robot may have no tool of its own.
+    moved = np.zeros((count, 1), bool) if tool is None else tool[2]
+    touched = arms & (moved | turns | (layouts[0] != layouts[1]))
     with np.errstate(all="ignore"):
-        cam_from_ee = geometry.rotation_from_rot6d(rows["proprio"][..., 3:9], layouts[0])
-        lever = None if tool is None else geometry.rotate(cam_from_ee, tool[1])
-        new_from_old = geometry.compose(geometry.inverse(new_r), old_r)[:, None] if turned else None
-        poses = ((old_r[:, None], old_p[:, None]), (new_r[:, None], new_p[:, None])) if turned else None
+        proprio, lever = geometry.alike_pose(rows["proprio"], layouts, tool, turn)
+        motion = {"layouts": layouts, "turn": None if turn is None else turn[0]}
         out = {
-            "action": geometry.change_motion(
-                rows["action"], layouts, None if lever is None else lever[:, :, None], None if new_from_old is None else new_from_old[:, None]
+            "proprio": proprio,
+            "history": geometry.alike_motion(rows["history"], lever, **motion),
+            "action": geometry.alike_motion(
+                rows["action"], lever[:, :, None], layouts=layouts, turn=None if turn is None else turn[0][:, None]
             ),
-            "history": geometry.change_motion(rows["history"], layouts, lever, new_from_old),
-            "proprio": geometry.change_pose(rows["proprio"], layouts, tool, poses),
         }
-    for name, lost in (("action", 0), ("history", 0), ("proprio", np.nan)):
-        out[name] = np.where(_as(arms, out[name]), out[name], rows[name])
-        out[name][~known] = lost
+    for name in out:
+        out[name] = np.where(_as(touched, out[name]), out[name], rows[name])
+    lost = ~known
+    out["action"][lost], out["history"][lost] = 0, 0
+    # Of a pose in a frame that is not known the gripper is left.
+    out["proprio"][..., :9][lost[:, None] & arms] = np.nan
     out["action_valid"] = np.where(known, rows["action_valid"], 0).astype(np.int16)
     out["present"] = np.where(known, rows["present"], rows["present"] & ~(1 << HISTORY_BIT)).astype(np.int32)
     return out
@@ -101,18 +111,19 @@ def _as(mask: np.ndarray, like: np.ndarray) -> np.ndarray:
     return mask.reshape(*mask.shape, *[1] * (like.ndim - mask.ndim))
 
 
-def _tools(robots: list[str], metadata: dict, wanted: str) -> tuple[np.ndarray, np.ndarray]:
-    """(R, d) from the stored frame to the wanted one, per row, with an axis for arms; the identity for robots without."""
+def _tools(robots: list[str], metadata: dict, wanted: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(R, d, known) from the stored frame to the wanted one, per row, with an axis for arms; d = 0 for robots without."""
     names, index = np.unique(np.asarray(robots, dtype=object).astype(str), return_inverse=True)
-    r, d = np.tile(np.eye(3), (len(names), 1, 1)), np.zeros((len(names), 3))
+    r, d, known = np.tile(np.eye(3), (len(names), 1, 1)), np.zeros((len(names), 3)), np.zeros(len(names), bool)
     for i, name in enumerate(names):
         stored = metadata["robots"].get(str(name), {}).get("eeFromTool")
-        if stored is None:
+        if not stored:
             continue
+        known[i] = True
         matrix = np.asarray(stored, np.float64).reshape(-1, 4)[:3]
         if wanted == "canonical":
             r[i], d[i] = matrix[:, :3], matrix[:, 3]
         else:
             r[i] = matrix[:, :3].T
             d[i] = -geometry.rotate(r[i], matrix[:, 3])
-    return r[index][:, None], d[index][:, None]
+    return r[index][:, None], d[index][:, None], known[index][:, None]

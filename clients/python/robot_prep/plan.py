@@ -1,6 +1,7 @@
 """A stored plan: its segments, and which step a draw is."""
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
@@ -14,6 +15,8 @@ class Plan:
     """``draws``: take only the segments of the first so many draws, so that workers see the plan as their parent did."""
 
     def __init__(self, tables: Tables, plan: str, draws: int | None = None):
+        if plan == "latest":
+            plan, draws = _latest(tables)
         table = tables.open("plans")
         rows = [] if table is None else table.to_table(filter="plan = '%s'" % plan.replace("'", "''")).to_pylist()
         if not rows:
@@ -98,6 +101,19 @@ class Plan:
                         "unknown-plan", f"plan {self.plan}", f"a domain {number} of {size} steps", str(found.get(int(number), "none")),
                         "something else changed the table of its domains: make the plan again",
                     )
+
+
+def _latest(tables: Tables) -> tuple[str, int]:
+    """Plan and draws of the highest published generation: its segments are there whole, later ones may not be."""
+    table = tables.open("snapshots")
+    rows = [] if table is None else table.to_table(columns=["generation", "json"]).to_pylist()
+    if not rows:
+        raise fault("unknown-plan", tables.store, "a published generation", "none", "`prep reshard` publishes one; or give the id of a plan")
+    newest = json.loads(gzip.decompress(max(rows, key=lambda row: row["generation"])["json"]))
+    segments = tables.need("plans", "the table of plans", "make the plan again", "unknown-plan").to_table(
+        columns=["segment", "start", "draws"], filter="plan = '%s'" % newest["plan"]
+    ).to_pylist()
+    return newest["plan"], max(row["start"] + row["draws"] for row in segments if row["segment"] < newest["segments"])
 
 
 def _sorted(domain: np.ndarray, key: np.ndarray, start: np.ndarray) -> bool:

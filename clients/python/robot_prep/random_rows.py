@@ -28,29 +28,54 @@ class StepTable:
         self._read_ledger()
 
     def _read_ledger(self) -> None:
-        names = ["episode_key", "first_row", "group", "rows", "hz", "attempt"]
+        names = ["episode_key", "first_row", "group", "length", "rows", "hz", "attempt"]
         table = self.ledger.to_table(columns=names, filter="state = 'kept'", with_row_id=True)
         key, attempt = columns.plain(table, "episode_key"), columns.plain(table, "attempt")
         order = np.lexsort((attempt, key)) if len(attempt) and attempt.min() != attempt.max() else np.argsort(key)
         newest = np.append(key[order][1:] != key[order][:-1], True) if len(key) else np.zeros(0, bool)
         order = order[newest]
         self.key = key[order]
-        self.first, self.group, self.count, self.hz, self.ledger_id = (
-            columns.plain(table, name)[order] for name in ("first_row", "group", "rows", "hz", "_rowid")
+        self.first, self.group, self.length, self.count, self.hz, self.ledger_id = (
+            columns.plain(table, name)[order] for name in ("first_row", "group", "length", "rows", "hz", "_rowid")
         )
+        # Of these only drawn steps have rows (`prep ingest --plan`), in step order.
+        self.partial = self.count < self.length
+        self._drawn: dict[int, np.ndarray] = {}
 
     def find(self, key: np.ndarray, step: np.ndarray) -> np.ndarray:
         """Index in the ledger of every (episode key, step). Raises for what the store no longer has."""
         at = np.minimum(np.searchsorted(self.key, key), max(0, len(self.key) - 1))
-        bad = np.flatnonzero((self.key[at] != key) | (step >= self.count[at])) if len(self.key) else np.arange(len(key))
+        bad = np.flatnonzero((self.key[at] != key) | (step >= self.length[at])) if len(self.key) else np.arange(len(key))
         if len(bad):
             raise self._stale(int(key[bad[0]]), int(step[bad[0]]), "none that the ledger names")
         return at
 
+    def places(self, at: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Place of every step among its episode's rows."""
+        partial = self.partial[at]
+        if not partial.any():
+            return step
+        out = step.copy()
+        for episode in np.unique(at[partial]).tolist():
+            mine, drawn = np.flatnonzero(at == episode), self._drawn_steps(episode)
+            place = np.searchsorted(drawn, step[mine])
+            bad = np.flatnonzero((place >= len(drawn)) | (drawn[np.minimum(place, max(0, len(drawn) - 1))] != step[mine])) if len(drawn) else mine
+            if len(bad):
+                raise self._stale(int(self.key[episode]), int(step[mine[bad[0]]] if len(drawn) else step[mine[0]]), "rows of other steps alone")
+            out[mine] = place
+        return out
+
+    def _drawn_steps(self, episode: int) -> np.ndarray:
+        if episode not in self._drawn:
+            ids = pa.array(np.arange(self.first[episode], self.first[episode] + self.count[episode], dtype=np.uint64))
+            table = self.steps._take_rows(ids, columns=["step"])
+            self._drawn[episode] = columns.plain(table, "step").astype(np.int64)
+        return self._drawn[episode]
+
     def take(self, key: np.ndarray, step: np.ndarray, names: list[str]) -> tuple[list[pa.Table], np.ndarray, np.ndarray]:
         """Each asked row once, sorted by row id, in pieces; for every asked one its place among them, and its index in the ledger."""
         at = self.find(key, step)
-        ids, first, inverse = np.unique(self.first[at] + step, return_index=True, return_inverse=True)
+        ids, first, inverse = np.unique(self.first[at] + self.places(at, step), return_index=True, return_inverse=True)
         pieces = []
         for begin in range(0, len(ids), TAKE_ROWS):
             mine = slice(begin, begin + TAKE_ROWS)

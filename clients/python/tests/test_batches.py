@@ -238,11 +238,17 @@ class Batches(unittest.TestCase):
             store = stores.copy_of_store()
             stores.write_shards(store, PLAN, 96)
             damage(store)
-            self.refused(["stale-shard", *words], store=store)
+            self.refused(["stale-shard", *words], store=store, source="shards")
             self.open(store=store, source="plan")[0]
         store = stores.copy_of_store()
         stores.write_shards(store, PLAN, 96, fingerprint="0" * 32)
         self.refused(["stale-shard", "fingerprint", self.shards[0]], store=store)
+
+    def test_shards_that_hold_a_part_are_left_alone(self):
+        store = stores.copy_of_store()
+        stores.write_shards(store, PLAN, 96)
+        lance.dataset(f"{store}/shards_{PLAN}.lance").delete("shard = 2")
+        self.assertEqual(self.open(store=store).source, "plan")
 
     def test_swapped_rows_of_a_shard_are_seen(self):
         store = stores.copy_of_store()

@@ -124,7 +124,10 @@ class Geometry(unittest.TestCase):
         self.assertEqual(set(found["action_valid"][::2]), {0})
         self.assertEqual(set(found["action_valid"][1::2]), {STEPS})
         self.assertFalse((found["present"][::2] >> 20 & 1).any())
-        self.assertTrue(np.isnan(found["proprio"][::2]).all())
+        self.assertTrue(np.isnan(found["proprio"][::2, :, :9]).all())
+        np.testing.assert_array_equal(found["proprio"][..., 9], rows["proprio"][..., 9])
+        for name in ("action", "history"):
+            np.testing.assert_array_equal(found[name][::2], 0)
 
     def test_deployment(self):
         s = scene("rows", TOOL)
