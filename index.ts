@@ -13,7 +13,7 @@ export type * from './schemas/frames.ts';
 export * from './schemas/geometry.ts';
 export type { MixedRows } from './schemas/mixed-row.ts';
 export * from './schemas/options.ts';
-export type * from './schemas/plan.ts';
+export type { Draw, Piece, Run, Segment as PlanSegment, SegmentEntry } from './schemas/plan.ts';
 export type * from './schemas/records.ts';
 export type * from './schemas/report.ts';
 export type * from './schemas/row.ts';
