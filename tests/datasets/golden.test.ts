@@ -70,7 +70,7 @@ describe.each(Object.entries(expected))('%s', (dataset, { reference, episodes })
     const { code, value } = await prepJson<IngestSummary>(...args);
     expect(code, JSON.stringify(value)).toBe(0);
     found = await stored(store, dataset);
-  }, 60_000);
+  }, 300_000);
 
   /** The kept episode of that length: within a fixture lengths differ, or the ids do. */
   function rowsOf({ id, steps }: Wanted): StepColumns {

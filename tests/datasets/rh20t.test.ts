@@ -58,7 +58,7 @@ beforeAll(async () => {
   expect(code, JSON.stringify(value)).toBe(0);
   expect(value.episodes).toMatchObject({ kept: kept.length, quarantined: 3, rejected: aside.length - 3 });
   found = await stored(store, 'rh20t');
-}, 60_000);
+}, 300_000);
 
 /** Which of its source camera's frames a stored picture shows: eight squares, lowest bit on the left. */
 function numberIn(jpeg: Uint8Array): number {
@@ -79,7 +79,7 @@ describe('with the clock camera as reference', () => {
       expect(code, JSON.stringify(value)).toBe(0);
       stores.set(third, await stored(store, 'rh20t'));
     }
-  }, 120_000);
+  }, 300_000);
 
   it.each(kept.map((one) => [one.id, one] as const))('%s: numbers', (id, one) => {
     const rows = stores.get(one.third)!.rows.get(id)!;

@@ -26,7 +26,7 @@ async function counted({ dataset, root }: TestSet, store: string, plan: string) 
 const counts = (path: string): boolean => !path.startsWith('meta/');
 
 describe.each([DROID, M1, AGIBOT, ROBOMIMIC])('$dataset', (set) => {
-  it('reads as printed', { timeout: 60_000 }, async () => {
+  it('reads as printed', { timeout: 300_000 }, async () => {
     const store = freshFolder();
     await ingest(set, store, '--index-only');
     const { plan, reading } = await planOver([set], store);

@@ -37,7 +37,7 @@ it('one record by its place: exactly its bytes, checked', async () => {
   }
 });
 
-it('another record in the place of one', { timeout: 60_000 }, async () => {
+it('another record in the place of one', { timeout: 300_000 }, async () => {
   const { copy, store, plan } = await indexed(DROID);
   // The shard of other episodes under this name: sound records, but not those of the index.
   for (const [from, to] of [
@@ -54,7 +54,7 @@ it('another record in the place of one', { timeout: 60_000 }, async () => {
   for (const fault of value.damagedShards) expect(fault).toMatch(/source-changed|checksum|impossible-length/);
 });
 
-it('a file of another size', { timeout: 60_000 }, async () => {
+it('a file of another size', { timeout: 300_000 }, async () => {
   const { copy, store, plan } = await indexed(M1);
   const video = join(copy.root, 'videos/chunk-000/video.base_view/episode_000000.mp4');
   writeFileSync(video, Buffer.concat([readFileSync(video), Buffer.from([0, 0, 0, 8, ...Buffer.from('free')])]));
@@ -66,7 +66,7 @@ it('a file of another size', { timeout: 60_000 }, async () => {
   await ingest(copy, store, '--plan', plan);
 });
 
-it('a drawn frame that cannot be decoded sets its episode aside', { timeout: 60_000 }, async () => {
+it('a drawn frame that cannot be decoded sets its episode aside', { timeout: 300_000 }, async () => {
   const { copy, store, plan } = await indexed(M1);
   for (const camera of ['base_view', 'base_view_2']) {
     const video = join(copy.root, `videos/chunk-000/video.${camera}/episode_000000.mp4`);

@@ -34,7 +34,7 @@ beforeAll(async () => {
   index = freshFolder();
   await ingest(DROID, index, '--index-only');
   plan = (await planOver([DROID], index)).plan;
-}, 60_000);
+}, 300_000);
 
 const copyOf = (store: string): string => {
   const copy = join(freshFolder(), 'store');
@@ -57,7 +57,7 @@ it('the drawn rows', { timeout: 180_000 }, async () => {
   }
 });
 
-it('the index', { timeout: 120_000 }, async () => {
+it('the index', { timeout: 300_000 }, async () => {
   const whole = await contents(index);
   for (const at of [
     { table: 'droid_tracks', write: 'add', nth: 1 },

@@ -10,7 +10,7 @@ const statusOf = async (store: string): Promise<DatasetStatus[]> =>
   (await prepJson<{ datasets: DatasetStatus[] }>('status', store)).value.datasets;
 
 describe.each([DROID, M1, AGIBOT, ROBOMIMIC])('$dataset', (set: TestSet) => {
-  it('index, plan, drawn rows, shards', { timeout: 120_000 }, async () => {
+  it('index, plan, drawn rows, shards', { timeout: 300_000 }, async () => {
     const [whole, two] = [freshFolder(), freshFolder()];
     await ingest(set, whole);
     await ingest(set, two, '--index-only');
@@ -33,7 +33,7 @@ describe.each([DROID, M1, AGIBOT, ROBOMIMIC])('$dataset', (set: TestSet) => {
   });
 });
 
-it('two datasets, a reader at random, and what is missing', { timeout: 120_000 }, async () => {
+it('two datasets, a reader at random, and what is missing', { timeout: 300_000 }, async () => {
   const [whole, two] = [freshFolder(), freshFolder()];
   for (const set of [DROID, M1]) {
     await ingest(set, whole);
@@ -58,7 +58,7 @@ it('two datasets, a reader at random, and what is missing', { timeout: 120_000 }
   expect(await batches(two)).toEqual(await batches(whole));
 });
 
-it('a second plan adds what it lacks, and a full ingest the rest', { timeout: 120_000 }, async () => {
+it('a second plan adds what it lacks, and a full ingest the rest', { timeout: 300_000 }, async () => {
   const [whole, two] = [freshFolder(), freshFolder()];
   await ingest(DROID, whole);
   await ingest(DROID, two, '--index-only');
@@ -81,7 +81,7 @@ it('a second plan adds what it lacks, and a full ingest the rest', { timeout: 12
   expect(made.rows).toEqual(all.rows);
 });
 
-it('a relabel keeps which steps there are', { timeout: 120_000 }, async () => {
+it('a relabel keeps which steps there are', { timeout: 300_000 }, async () => {
   const [whole, two] = [freshFolder(), freshFolder()];
   await ingest(M1, whole);
   await ingest(M1, two, '--index-only');

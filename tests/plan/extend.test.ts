@@ -16,7 +16,7 @@ async function placed(store: string, id: string): Promise<PlacedDraw[]> {
   return all;
 }
 
-it('keeps its draws, takes new episodes, and leaves out what is set aside', { timeout: 120_000 }, async () => {
+it('keeps its draws, takes new episodes, and leaves out what is set aside', { timeout: 300_000 }, async () => {
   const store = freshFolder();
   const ingest = (...words: string[]) =>
     prep('ingest', 'droid', '--root', RELEASE, '--store', store, '--calibration', KARLP, '--workers', '1', ...words);

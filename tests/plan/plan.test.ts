@@ -10,7 +10,7 @@ import { mixedStore, PAPER, plan } from './plan-store.ts';
 let store: string;
 beforeAll(async () => {
   store = await mixedStore();
-}, 120_000);
+}, 300_000);
 
 describe('a plan', () => {
   it('draws what it reports, only valid steps, and is the same when asked again', async () => {

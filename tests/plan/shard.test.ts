@@ -12,7 +12,7 @@ let id: string;
 beforeAll(async () => {
   store = await mixedStore();
   id = (await plan(store, PAPER, '--draws', '384', '--seed', '11')).value.plan;
-}, 120_000);
+}, 300_000);
 
 /** Everything of a row but where its group lies, as text. */
 function rowTexts(rows: MixedRows): string[] {
@@ -94,7 +94,7 @@ describe('shards', () => {
     expect(new Set(shards.map(({ orderHash }) => orderHash)).size).toBe(4);
   });
 
-  it('are stale after a relabel, and made again when asked', { timeout: 120_000 }, async () => {
+  it('are stale after a relabel, and made again when asked', { timeout: 300_000 }, async () => {
     const relabelled = await prep('relabel', store, '--dataset', 'droid', '--rot6d', 'columns');
     expect(relabelled.code).toBe(0);
     const read = await prepJson<{ message: string }>('read', store, '--plan', id, '--batch', '64');
@@ -106,7 +106,7 @@ describe('shards', () => {
   });
 });
 
-it('go with their plan, at the next gc', { timeout: 60_000 }, async () => {
+it('go with their plan, at the next gc', { timeout: 300_000 }, async () => {
   const other = (await plan(store, PAPER, '--draws', '16', '--seed', '12')).value.plan;
   expect((await prep('shard', store, '--plan', other, '--size', '16')).code).toBe(0);
   const dry = await prepJson<{ shards: string[] }>('gc', store, '--dry-run');

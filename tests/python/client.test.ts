@@ -102,7 +102,7 @@ it.skipIf(!python)(`shards and rows are the same batches to the bit${skipped}`, 
   }
 });
 
-it.skipIf(!python)(`its example learns${skipped}`, { timeout: 120_000 }, async () => {
+it.skipIf(!python)(`its example learns${skipped}`, { timeout: 300_000 }, async () => {
   const store = freshFolder();
   await ingestDemo(store);
   const lab = '^RAD/';

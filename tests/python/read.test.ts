@@ -43,7 +43,7 @@ const dumped = (rows: StepColumns): object => ({
   images: Object.fromEntries(Object.entries(rows.images).map(([role, one]) => [role, digests(one, rows.steps)])),
 });
 
-it.skipIf(!python)(`pylance and lancedb${python ? '' : ` (skipped: ${ABSENT})`}`, { timeout: 120_000 }, async () => {
+it.skipIf(!python)(`pylance and lancedb${python ? '' : ` (skipped: ${ABSENT})`}`, { timeout: 300_000 }, async () => {
   const store = freshFolder();
   await ingestDemo(store, '--third2', 'other');
   const { ledger, rows } = await stored(store);

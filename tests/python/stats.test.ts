@@ -48,14 +48,14 @@ describe.skipIf(!python)(`prep stats and numpy${python ? '' : ` (skipped: ${ABSE
       ];
       expect((await prep('ingest', name, ...words)).code).toBe(0);
     }
-  }, 120_000);
+  }, 300_000);
 
-  it('agree on datasets as they are', { timeout: 60_000 }, async () => {
+  it('agree on datasets as they are', { timeout: 300_000 }, async () => {
     expect((await prep('stats', store, '--out', file)).stderr).toBe('');
     expect(await numpy()).toMatch(/^0 problems, \d{5} numbers of \d+ episodes\n$/);
   });
 
-  it.each(Object.entries(MIXTURES))('agree on a plan: %s', { timeout: 60_000 }, async (_, mixture) => {
+  it.each(Object.entries(MIXTURES))('agree on a plan: %s', { timeout: 300_000 }, async (_, mixture) => {
     const description = join(freshFolder(), 'mixture.json');
     writeFileSync(description, JSON.stringify(mixture));
     const words = ['--mixture', description, '--draws', '160', '--seed', '5'];

@@ -48,7 +48,7 @@ it('from an HTTP server that fails now and then: the same store, and no more byt
     await server.close();
   }
   expect((await contents(remote)).same).toEqual((await contents(local)).same);
-}, 120_000);
+}, 300_000);
 
 const python = pythonWith('moto', 'boto3', 'flask');
 describe.skipIf(!python)(python ? 'S3' : 'S3 (skipped: no Python with moto)', () => {
@@ -89,7 +89,7 @@ for folder, _, names in os.walk(sys.argv[2]):
       encoding: 'utf8',
     });
     expect([status, stderr]).toEqual([0, '']);
-  }, 60_000);
+  }, 300_000);
   afterAll(() => stop());
 
   it('as a source gives the same store, and the secret is nowhere', async () => {
@@ -99,7 +99,7 @@ for folder, _, names in os.walk(sys.argv[2]):
     expect((await contents(remote)).same).toEqual((await contents(local)).same);
     const leaks = spawnSync('grep', ['-rl', 'very-secret', remote], { encoding: 'utf8' });
     expect(leaks.stdout).toBe('');
-  }, 120_000);
+  }, 300_000);
 
   it('as a store: written, killed, gone on with, and equal to a local one', async () => {
     const local = freshFolder();

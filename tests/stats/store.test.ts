@@ -91,7 +91,7 @@ const kept = (indexes: readonly number[]) => indexes.filter((i) => i % 7 !== 6 &
 const rowsOf = (indexes: readonly number[]): number => kept(indexes).reduce((sum, i) => sum + 5 + (i % 9), 0);
 
 describe('prep stats', () => {
-  it('does not depend on the order of arrival, on parts, on what was read when', { timeout: 120_000 }, async () => {
+  it('does not depend on the order of arrival, on parts, on what was read when', { timeout: 300_000 }, async () => {
     const wanted = await both(await filled());
     const late = temporaryStore();
     await fill(late, ALL.slice(0, 12).reverse(), { dataset: 'other' });
