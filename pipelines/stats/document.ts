@@ -69,7 +69,9 @@ const unique = (names: readonly string[]): string[] => [...new Set(names)].sort(
 
 function warningsFor({ unlike, entries }: Scope): string[] {
   const without = (entry: CountedEntry): string[] =>
-    entry.withoutRows === 0 ? [] : [`${entry.name}: ${entry.withoutRows} episodes lack step rows (an index, or drawn rows alone)`];
+    entry.withoutRows === 0
+      ? []
+      : [`${entry.name}: ${entry.withoutRows} episodes lack step rows (an index, or drawn rows alone)`];
   return [
     ...(unlike.length === 0
       ? []
