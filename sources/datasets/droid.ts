@@ -3,7 +3,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
-import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
+import { episodeFolders, normalEpisode, openKarlp } from '../calibration/karlp.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
 
 const RELEASED = {
@@ -83,8 +83,8 @@ const releasedPose = (record: RldsRecord, field: string): PublishedPose => ({
 
 /** `…/<LAB>/<success|failure>/<date>/<stamp>/trajectory.h5` → `<LAB>/<success|failure>/<date>/<stamp>`, `_` for `:`. */
 function idOf(path: string): string {
-  const parts = path.split('/').slice(-5, -1);
-  if (parts.length === 4 && (parts[1] === 'success' || parts[1] === 'failure')) return normalEpisode(parts.join('/'));
+  const parts = episodeFolders(path);
+  if (parts) return normalEpisode(parts.join('/'));
   throw new PrepError({
     code: 'bad-id',
     at: { field: 'episode_metadata/file_path' },

@@ -3,6 +3,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { LerobotRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
+import { placeId, saidOnce } from '../fields/words.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
 
 const CAMERAS = ['exterior_1_left', 'exterior_2_left', 'wrist_left'] as const;
@@ -27,7 +28,7 @@ export default {
   data,
 } satisfies DatasetSpec<LerobotRecord>;
 
-function identity(record: LerobotRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
+function identity(record: LerobotRecord, place: EpisodePlace): EpisodeIdentity {
   if (KNOWN_BAD.has(record.index))
     throw new PrepError({
       code: 'excluded',
@@ -40,13 +41,13 @@ function identity(record: LerobotRecord, { container, split, index }: EpisodePla
     .filter((name) => record.has(name));
   const texts = [...languages.map((name) => record.texts(name)[0] ?? ''), record.tasks()[0] ?? ''];
   const success = 'is_episode_successful';
-  const id = `${container}/${split}/${index}`;
+  const id = placeId(place);
   return {
     id,
     sourceId: id,
     robot: 'franka_robotiq',
     success: record.has(success) ? record.numbers(success, 1)[0] === 1 : null,
-    instructions: [...new Set(texts.map((text) => text.trim()).filter((text) => text !== ''))],
+    instructions: saidOnce(texts),
     segments: [],
     hz: record.info.fps,
   };
