@@ -42,7 +42,10 @@ function addIngest(program: Command, set: SetCode): void {
     .requiredOption('--store <dir>', 'folder of the store (a Lance database)')
     .option('--mapping <file>', 'for lerobot and hdf5: the file that says what the fields mean')
     .option('--as <name>', "name of the tables, if not the dataset's")
-    .option('--calibration <dir>', 'side files, for droid: the JSON files of KarlP/droid')
+    .option(
+      '--calibration <dir>',
+      'folder with camera poses and intrinsics published apart, for datasets that take one: see `prep datasets`',
+    )
     .option('--exclude <file>', 'ids to set aside, one per line, optionally a tab and the reason');
   addLabelOptions(command);
   addPixelOptions(command);

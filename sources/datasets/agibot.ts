@@ -36,8 +36,9 @@ export default {
   cameras: G1_CAMERAS,
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration:
-    'aligned camera poses per frame and intrinsics, JSON beside each episode (releases before February 2025 are wrong)',
-  impossible: 'dexterous hands (no closure map: rejected, no-openness); fisheye cameras',
+    'aligned camera poses per frame and intrinsics, JSON beside each episode (those published before February 2025 are wrong)',
+  impossible:
+    'episodes with dexterous hands (how far they are closed is not documented: rejected, no-openness); fisheye cameras',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

@@ -30,9 +30,9 @@ export default {
   cameras: G1_CAMERAS,
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration:
-    'none in the port; --calibration with parameters/ and task_info/ of the original release (those before February 2025 are wrong)',
+    'none in the port; --calibration DIR with parameters/ and task_info/ of the original release (those published before February 2025 are wrong)',
   impossible:
-    'camera-frame actions without --calibration (--reference base works); dexterous hands (no closure map: rejected, no-openness); fisheye cameras',
+    'camera-frame actions without --calibration (only --reference base); episodes with dexterous hands (how far they are closed is not documented: rejected, no-openness); fisheye cameras',
   identity,
   data,
   sideFiles: async (directory) => openAgibotParameters(directory, CAMERAS),

@@ -50,7 +50,7 @@ export default {
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'none',
   impossible:
-    'camera-frame actions (only --reference base, each arm in its own base frame); a recorder of AgileX (Piper arms, R and B exchanged) is told by `agilex`, `cobot` or `piper` in the path, for no file says it',
+    'camera-frame actions (only --reference base, each arm in its own base frame); recordings of AgileX (Piper arms, red and blue exchanged) are recognised only by `agilex`, `cobot` or `piper` in the path, for no file says it',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

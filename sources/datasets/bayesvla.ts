@@ -27,7 +27,7 @@ export default {
     hand('wrist_left'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'K and camera poses in each file',
+  calibration: 'intrinsics and camera poses in each file',
   impossible: '',
   identity,
   data,

@@ -21,8 +21,8 @@ export default {
   },
   cameras: VIEWS.map((name) => scene(name)),
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'none exists',
-  impossible: 'camera-frame actions: only --reference base',
+  calibration: 'none',
+  impossible: 'camera-frame actions (only --reference base)',
   identity,
   data,
 } satisfies DatasetSpec<RldsRecord>;

@@ -25,7 +25,7 @@ export default {
   },
   cameras: [exteriorZed('exterior_image_1_left'), exteriorZed('exterior_image_2_left'), wristZed('wrist_image_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'KarlP/droid side files (--calibration), else the extrinsics of release 1.0.1, else none',
+  calibration: 'the JSON files of KarlP/droid (--calibration DIR), else the extrinsics of release 1.0.1, else none',
   impossible:
     'accurate camera poses for about half of the episodes; camera-frame actions for 1.0.0 and droid_100 without side files',
   identity,

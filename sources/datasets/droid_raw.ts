@@ -34,9 +34,9 @@ export default {
   cameras: [exteriorZed('exterior_image_1_left'), exteriorZed('exterior_image_2_left'), wristZed('wrist_image_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration:
-    'KarlP/droid side files (--calibration), else poses (and in newer recordings intrinsics) in trajectory.h5',
+    'the JSON files of KarlP/droid (--calibration DIR), else poses (and in newer recordings intrinsics) in trajectory.h5',
   impossible:
-    'own intrinsics of older recordings without side files (fleet means are used and flagged); stereo-only recordings',
+    'intrinsics of each camera itself in older recordings without side files (the mean over all robots is used and flagged); recordings with stereo videos alone',
   identity,
   data,
   sideFiles: async (directory) => openKarlp(directory, SERIALS),

@@ -43,8 +43,9 @@ export default {
     hand('hand_left', 1),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'columns of the release: intrinsics and camera poses per frame',
-  impossible: "franka episodes whose head extrinsics the converter overwrote with the hand camera's (quarantined)",
+  calibration: 'intrinsics and camera poses per frame, in columns',
+  impossible:
+    "franka episodes in which the converter overwrote the head camera's pose with the hand camera's (quarantined, camera-on-hand)",
   identity,
   data,
 } satisfies DatasetSpec<LerobotRecord>;

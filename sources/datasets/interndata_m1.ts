@@ -44,8 +44,10 @@ export default {
   },
   cameras: [scene('base_view'), scene('base_view_2'), hand('ego_view')],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'camera_data of each episode; the base in the world from the finger trace, else rotations only',
-  impossible: 'proprioception and camera translations where an episode lacks tcp_3d_trace; the AgileX part',
+  calibration:
+    'camera_data of each episode; where the base stands from its tcp_3d_trace, else the rotations of the cameras alone',
+  impossible:
+    'proprioception and the places of cameras in episodes without tcp_3d_trace; the AgileX part (its columns are not documented)',
   identity,
   data,
 } satisfies DatasetSpec<LerobotRecord>;

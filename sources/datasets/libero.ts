@@ -21,8 +21,9 @@ export default {
     hand('eye_in_hand', 0, 'corner'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'agentview of the model file (mjcf) where a file has it, else none',
-  impossible: "the hand camera's pose, and every camera of files without a model: replay in the simulator",
+  calibration: 'pose of agentview from the simulator model (MJCF) where a file has it, else none',
+  impossible:
+    'pose of the hand camera, and of every camera in files without a model (a replay in the simulator gives them)',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

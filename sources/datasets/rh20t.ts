@@ -49,7 +49,7 @@ export default {
   robots: Object.fromEntries(Object.keys(CONFIGS).map((number) => [robotOf(number), ROBOT])),
   cameras,
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'calib/<time> beside the scenes, tied to the base by the camera on the hand; else transformed/tcp.npy',
+  calibration: 'camera poses from calib/<time> beside the scenes; else from transformed/tcp.npy',
   impossible:
     'the tool point (TCP origin and opening axis are not published); cameras whose serial is not listed; human demonstrations',
   identity,

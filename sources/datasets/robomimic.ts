@@ -38,8 +38,8 @@ export default {
     hand('robot1_eye_in_hand', 1, 'corner'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'camera_info of newer files; scene cameras of the model file (mjcf) in older ones',
-  impossible: 'hand cameras of older files; language, except where ep_meta has it',
+  calibration: 'camera_info of newer files; in older ones scene cameras from the simulator model (MJCF)',
+  impossible: 'pose of the hand camera in older files; instructions, except where ep_meta has them',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

@@ -40,9 +40,9 @@ export default {
     hand('camera_left_wrist', 1),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'intrinsics: one set per embodiment (flagged as assumed); camera poses are not published',
+  calibration: 'intrinsics, one set per kind of robot (flagged as assumed); camera poses are not published',
   impossible:
-    'camera-frame actions (only --reference base); UR episodes with a frozen end effector; TienKung (no end-effector pose) and simulation (pictures at another rate than poses). Of the AgileX gripper the sources disagree on the direction: larger is taken for open',
+    'camera-frame actions (only --reference base); UR episodes whose end-effector pose stands still while the joints move (quarantined, frozen-pose); TienKung (no end-effector pose); simulation (pictures at another rate than poses); which end of the AgileX gripper is open is disputed, and the larger reading is taken for it',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

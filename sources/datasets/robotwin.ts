@@ -28,7 +28,7 @@ export default {
   ],
   gripper: { action: 'measured', proprio: 'measured' },
   calibration: 'intrinsics and camera poses per frame',
-  impossible: 'episodes whose configuration left out the end poses (rejected: no-pose)',
+  impossible: 'episodes recorded without end-effector poses (rejected, no-pose)',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;

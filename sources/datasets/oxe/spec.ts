@@ -16,7 +16,7 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     name: row.name,
     version: 1,
     title: `${row.title} (Open X-Embodiment, RLDS)`,
-    licence: row.licence ?? 'as its card says',
+    licence: row.licence ?? 'differs by set: see its card',
     format: 'rlds',
     containers: [row.container ?? row.name],
     clock: 'index',
@@ -26,8 +26,8 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     calibration: 'none',
     impossible:
       missing.length > 0
-        ? `any action: ${missing.join('; ')}`
-        : ['camera-frame actions: only --reference base', row.doubt].filter(Boolean).join('; '),
+        ? `actions of any kind: ${missing.join('; ')}`
+        : ['camera-frame actions (only --reference base)', row.doubt].filter(Boolean).join('; '),
     identity: (record, place) => identity(row, record, place),
     data: (record) => data(row, record),
   };
