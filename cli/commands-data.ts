@@ -38,11 +38,14 @@ function addIngest(program: Command, set: SetCode): void {
     .command('ingest')
     .argument('<dataset>', 'a name of `prep datasets`, a mapping (.json), or a file that exports a DatasetSpec')
     .description('read a dataset as published and write its step rows, ledger and tracks to a store')
-    .requiredOption('--root <path>', 'folder of the dataset as published')
+    .requiredOption('--root <path>', 'folder of the dataset as published, or its address (https, s3, gs, hf)')
     .requiredOption('--store <dir>', 'folder of the store (a Lance database)')
     .option('--mapping <file>', 'for lerobot and hdf5: the file that says what the fields mean')
     .option('--as <name>', "name of the tables, if not the dataset's")
-    .option('--calibration <dir>', 'side files, for droid: the JSON files of KarlP/droid')
+    .option(
+      '--calibration <dir>',
+      'folder with camera poses and intrinsics published apart, for datasets that take one: see `prep datasets`',
+    )
     .option('--exclude <file>', 'ids to set aside, one per line, optionally a tab and the reason');
   addLabelOptions(command);
   addPixelOptions(command);

@@ -25,6 +25,7 @@ export async function demo(words: { store: string; json?: boolean }): Promise<nu
     requestOf('droid', { root, store, calibration: `${data}/karlp`, third2: 'other', replace: true }),
   );
   const summary = await execute(open, out);
+  await open.container.close();
   open.table.sideFiles?.close();
   out.line(summaryText(summary));
   const report = await compareWithTruth(store, `${data}/expected.json`);

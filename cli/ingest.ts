@@ -100,6 +100,7 @@ export async function ingest(dataset: string, words: IngestWords): Promise<numbe
     if (advice) process.stderr.write(`prep: ${advice}\n`);
     return code;
   } finally {
+    await open.container.close();
     open.table.sideFiles?.close();
   }
 }

@@ -1,5 +1,6 @@
 /** Everything about an ingest that can be known before a frame is opened: sources, options, shards, memory. */
 import { availableParallelism } from 'node:os';
+import type { SideFiles } from '../schemas/episode.ts';
 import type { Code } from '../schemas/errors.ts';
 import { PrepError } from '../schemas/errors.ts';
 import type { LabelOptions, PixelOptions } from '../schemas/options.ts';
@@ -9,7 +10,7 @@ import type { ByteRoot } from '../sources/bytes.ts';
 import type { Container, Shard } from '../sources/container.ts';
 import type { FileStamps } from '../sources/frozen.ts';
 import { openDataset } from '../sources/index.ts';
-import { openSource } from '../sources/open.ts';
+import { type OpenSource, openSource } from '../sources/open.ts';
 import { type Access, shown } from '../sources/remote/access.ts';
 import { shardsOfPart } from './records.ts';
 import { readExclusions } from './registry.ts';
@@ -68,15 +69,11 @@ export const GROUP_BYTES = 48 * 2 ** 20;
 export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   const { calibration, partial, exclude, access, through, frozen, root: uri } = request.source;
   const layouts = await openDataset(request.dataset, request.mapping);
-  const asked = calibration === undefined ? layouts : layouts.filter((layout) => layout.sideFiles);
-  if (asked.length === 0) throw noSideFiles(layouts[0]!.name, calibration!);
-  const { spec, container } = await openSource(asked, uri, {
-    partial,
-    access,
-    through,
-    files: frozen?.files,
-  });
-  const sideFiles = calibration === undefined ? null : await spec.sideFiles!(calibration);
+  if (calibration !== undefined && !layouts.some((layout) => layout.sideFiles))
+    throw noSideFiles(layouts[0]!, 'no side files, because none are published for this dataset', calibration);
+  const { spec, container } = await openSource(layouts, uri, { partial, access, through, files: frozen?.files });
+  // Layouts are told apart before it is asked whether the one that is there takes side files.
+  const sideFiles = calibration === undefined ? null : await sideFilesOf({ spec, container }, calibration);
   const { as, pixels, labels } = request.table;
   const table = tableOf(spec, { name: tableName(as ?? spec.name), pixels, labels, sideFiles });
   const shards = shardsOfPart(container, request.run.part);
@@ -86,12 +83,19 @@ export async function openIngest(request: IngestRequest): Promise<OpenIngest> {
   return { ...open, plan: planOf(open) };
 }
 
-const noSideFiles = (dataset: string, found: string): PrepError =>
+async function sideFilesOf({ spec, container }: OpenSource, calibration: string): Promise<SideFiles> {
+  if (spec.sideFiles) return spec.sideFiles(calibration);
+  await container.close();
+  throw noSideFiles(spec, `no side files: ${spec.title} has ${spec.calibration}`, calibration);
+}
+
+const noSideFiles = ({ name }: AnySpec, expected: string, found: string): PrepError =>
   new PrepError({
     code: 'bad-option',
-    at: { dataset, field: '--calibration' },
-    expected: 'no side files, because none are published for this dataset',
+    at: { dataset: name, field: '--calibration' },
+    expected,
     found,
+    remedy: 'leave --calibration out',
   });
 
 function tableName(name: string): string {

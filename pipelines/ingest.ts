@@ -70,7 +70,9 @@ async function finish(
   const over = overBudget(tally.seen(), request.run.maxQuarantine, interrupted ? 'running' : 'ended');
   const failed = over || tally.shardFaults() > 0;
   const state: EndState = interrupted ? 'interrupted' : failed ? 'failed' : 'done';
-  const summary = tally.summary(over ? 'over-budget' : state);
+  // Where only the container itself knows what is in a shard: it was asked, and had nothing that is not recorded.
+  const nothing = state === 'done' && tally.foundNothing() && request.run.episodes !== 0;
+  const summary = tally.summary(over ? 'over-budget' : nothing ? 'nothing-to-do' : state);
   await sink.close({ state, summary });
   return summary;
 }

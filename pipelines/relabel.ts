@@ -129,8 +129,9 @@ async function relabelledTable(request: RelabelRequest, metadata: PrepMetadata, 
     throw new PrepError({
       code: 'bad-option',
       at: { dataset: spec.name, field: '--calibration' },
-      expected: 'no side files, because none are published for this dataset',
+      expected: 'no side files, because none are published for this layout of the dataset',
       found: request.calibration,
+      remedy: 'leave --calibration out',
     });
   const sideFiles = request.calibration === undefined ? null : await spec.sideFiles!(request.calibration);
   return tableOf(spec, { name: request.dataset, pixels, labels: request.labels(current), sideFiles });

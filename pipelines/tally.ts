@@ -16,6 +16,8 @@ export interface Tally {
   seen(): SeenEpisodes;
   /** True when every shard of the part is recorded: then nothing is opened. */
   nothingLeft(selection: Pick<RecordSelection, 'complete'> & { readonly redo: number }): boolean;
+  /** True when all that the part has was recorded by earlier runs. */
+  foundNothing(): boolean;
   progress(): Progress;
   summary(state: IngestSummary['state']): IngestSummary;
 }
@@ -62,6 +64,7 @@ export function openTally(open: OpenIngest, sink: Sink, wanted: number | null = 
     shardFaults: () => faults.length,
     seen: seenCounts,
     nothingLeft: ({ complete, redo }) => redo === 0 && open.shards.every(complete),
+    foundNothing: () => sums.done === 0 && before > 0,
     progress: () => ({
       episodes: sums.done,
       total:

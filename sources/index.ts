@@ -37,8 +37,11 @@ for (const [name, load] of TABLE) DATASETS.set(name, [...(DATASETS.get(name) ?? 
 
 /** Datasets of any robot in a plain format: what their fields mean, a mapping file says. */
 export const MAPPED = {
-  hdf5: { title: 'any HDF5 files', format: 'hdf5' },
-  lerobot: { title: 'any LeRobot dataset (v2.0, v2.1, v3.0)', format: 'lerobot' },
+  hdf5: { title: 'any HDF5 files; a mapping file says what the fields mean', format: 'hdf5' },
+  lerobot: {
+    title: 'any LeRobot dataset (v2.0, v2.1, v3.0); a mapping file says what the fields mean',
+    format: 'lerobot',
+  },
 } as const;
 const isMapped = (name: string): name is keyof typeof MAPPED => Object.hasOwn(MAPPED, name);
 

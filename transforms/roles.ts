@@ -115,7 +115,7 @@ export function chooseReference(
     : `no camera in the role ${reference}`;
   return {
     code: 'no-extrinsics',
-    detail: `no usable rotation of the reference camera (${reference}); ${why}; give side files with --calibration, another camera with --third or --reference, or --reference base`,
+    detail: `no usable rotation of the reference camera (${reference}); ${why}; give side files with --calibration where the dataset has them, another camera with --third or --reference, or --reference base`,
   };
 }
 

@@ -82,6 +82,12 @@ export function segmentsOf(config: unknown): Segment[] {
   }));
 }
 
+/** `…/task_327_episode_648642`, a dataset of one episode, is `327/648642` of the original release. */
+export function originalName(container: string): string | null {
+  const [, task, episode] = /(?:^|\/)task_(\d+)_episode_(\d+)$/.exec(container) ?? [];
+  return task === undefined ? null : `${task}/${episode}`;
+}
+
 function originalOf({ id, segments = [] }: EpisodeName, { bySegments }: Listed): string | null {
   if (/^\d+\/\d+$/.test(id)) return id;
   return segments.length === 0 ? null : (bySegments.get(keyOf(segments)) ?? null);

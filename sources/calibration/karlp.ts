@@ -32,6 +32,13 @@ const SERIAL = /^\d+$/;
 /** `:` in a recording's time stamp is `_` in the raw folders; both name the same episode. */
 export const normalEpisode = (id: string): string => id.replaceAll(':', '_').replace(/^\/+|\/+$/g, '');
 
+/** `…/<LAB>/<success|failure>/<date>/<stamp>/<file>` → the four folders that name the episode, or null. */
+export function episodeFolders(path: string): readonly [string, string, string, string] | null {
+  const parts = path.split('/').slice(-5, -1);
+  const named = parts.length === 4 && (parts[1] === 'success' || parts[1] === 'failure');
+  return named ? (parts as unknown as readonly [string, string, string, string]) : null;
+}
+
 /**
  * @throws PrepError `missing-calibration` if the folder holds none of the files, or none that says which episode a uuid is.
  */

@@ -2,6 +2,9 @@
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
+import { pinhole } from '../fields/columns.ts';
+import { saidOnce } from '../fields/words.ts';
+import { hand, scene } from '../rigs/cameras.ts';
 
 const PROMPTS = ['prompt_text', 'prompt_text2', 'prompt_text3'];
 
@@ -16,22 +19,21 @@ export default {
   clock: 'timestamps',
   robots: { arm: { arms: 1, hz: 10, eeOrigin: 'ee_pose as published', eeFromTool: null } },
   cameras: [
-    { name: 'e2h_cam', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
-    { name: 'eih_cam', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'centre' },
+    scene('e2h_cam'),
+    hand('eih_cam'),
     // Of converted DROID.
-    { name: 'exterior_1_left', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
-    { name: 'exterior_2_left', mount: 'fixed', roles: ['third', 'third2'], principalPoint: 'centre' },
-    { name: 'wrist_left', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'centre' },
+    scene('exterior_1_left'),
+    scene('exterior_2_left'),
+    hand('wrist_left'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'K and camera poses in each file',
+  calibration: 'intrinsics and camera poses in each file',
   impossible: '',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;
 
 function identity(record: FilesRecord): EpisodeIdentity {
-  const texts = PROMPTS.map((name) => record.hdf5().attribute(name)).filter((text) => typeof text === 'string');
   const stamps = record.hdf5().numbers('timestamp', 1);
   const periods = stamps
     .slice(1)
@@ -43,7 +45,7 @@ function identity(record: FilesRecord): EpisodeIdentity {
     sourceId: record.path,
     robot: 'arm',
     success: null,
-    instructions: [...new Set(texts.map((text) => text.trim()).filter((text) => text !== ''))],
+    instructions: saidOnce(PROMPTS.map((name) => record.hdf5().attribute(name))),
     segments: [],
     ...(median > 0 ? { hz: 1 / median } : {}),
   };
@@ -82,13 +84,12 @@ function data(record: FilesRecord): SourceData {
       const pictures = video ? record.video(name) : file.images(`${name}/rgb`);
       // Encoded by OpenCV from RGB, so that R and B are exchanged; raw frames and videos are right as they are.
       const encoded = !video && file.shape(`${name}/rgb`).length < 3;
-      const k = file.numbers(`${name}/K`);
       return {
         name,
         ...pictures,
         appearance: { bgr: encoded },
         pose: { kind: 'matrix', values: file.numbers(`${name}/pose`), field: `${name}/pose` },
-        intrinsics: { values: [k[0]!, k[4]!, k[2]!, k[5]!], field: `${name}/K` },
+        intrinsics: { values: pinhole(file.numbers(`${name}/K`).subarray(0, 9)), field: `${name}/K` },
       };
     }),
   };

@@ -2,6 +2,9 @@
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
+import { columns } from '../fields/columns.ts';
+import { plainId, said } from '../fields/words.ts';
+import { scene } from '../rigs/cameras.ts';
 
 const VIEWS = ['image_0', 'image_1', 'image_2', 'image_3'] as const;
 
@@ -16,15 +19,10 @@ export default {
   robots: {
     widowx: { arms: 1, hz: 5, eeOrigin: 'end effector as published (state xyz + rpy)', eeFromTool: null },
   },
-  cameras: VIEWS.map((name) => ({
-    name,
-    mount: 'fixed',
-    roles: ['third', 'third2'],
-    principalPoint: 'centre',
-  })),
+  cameras: VIEWS.map((name) => scene(name)),
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'none exists',
-  impossible: 'camera-frame actions: only --reference base',
+  calibration: 'none',
+  impossible: 'camera-frame actions (only --reference base)',
   identity,
   data,
 } satisfies DatasetSpec<RldsRecord>;
@@ -35,13 +33,12 @@ function identity(record: RldsRecord, place: EpisodePlace): EpisodeIdentity {
   const sourceId = named
     ? `${record.text('episode_metadata/file_path')}/${record.numbers('episode_metadata/episode_id', 1)[0]}`
     : `${place.container}/${place.index}`;
-  const text = record.text('steps/language_instruction').trim();
   return {
-    id: `${place.split}/${sourceId.replaceAll(':', '_').replace(/^\/+/, '')}`,
+    id: `${place.split}/${plainId(sourceId)}`,
     sourceId,
     robot: 'widowx',
     success: null,
-    instructions: text === '' ? [] : [text],
+    instructions: said([record.text('steps/language_instruction')]),
     segments: [],
   };
 }
@@ -50,15 +47,13 @@ function data(record: RldsRecord): SourceData {
   const { steps } = record;
   const state = record.numbers('steps/observation/state', 7);
   const action = record.numbers('steps/action', 7);
-  const columns = (values: Float64Array, from: number, to: number): Float64Array =>
-    values.filter((_, i) => i % 7 >= from && i % 7 < to);
   return {
     steps,
     arms: [
       {
-        pose: { kind: 'xyz+extrinsic-xyz', values: columns(state, 0, 6), field: 'steps/observation/state' },
-        opennessMeasured: columns(state, 6, 7),
-        opennessCommanded: columns(action, 6, 7),
+        pose: { kind: 'xyz+extrinsic-xyz', values: columns(state, 7, [0, 6]), field: 'steps/observation/state' },
+        opennessMeasured: columns(state, 7, 6),
+        opennessCommanded: columns(action, 7, 6),
       },
     ],
     cameras: viewsShown(record).map((name) => ({ name, ...record.images(`steps/observation/${name}`) })),

@@ -3,7 +3,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
-import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
+import { episodeFolders, normalEpisode, openKarlp } from '../calibration/karlp.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
 
 const RELEASED = {
@@ -25,7 +25,7 @@ export default {
   },
   cameras: [exteriorZed('exterior_image_1_left'), exteriorZed('exterior_image_2_left'), wristZed('wrist_image_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'KarlP/droid side files (--calibration), else the extrinsics of release 1.0.1, else none',
+  calibration: 'the JSON files of KarlP/droid (--calibration DIR), else the extrinsics of release 1.0.1, else none',
   impossible:
     'accurate camera poses for about half of the episodes; camera-frame actions for 1.0.0 and droid_100 without side files',
   identity,
@@ -83,8 +83,8 @@ const releasedPose = (record: RldsRecord, field: string): PublishedPose => ({
 
 /** `…/<LAB>/<success|failure>/<date>/<stamp>/trajectory.h5` → `<LAB>/<success|failure>/<date>/<stamp>`, `_` for `:`. */
 function idOf(path: string): string {
-  const parts = path.split('/').slice(-5, -1);
-  if (parts.length === 4 && (parts[1] === 'success' || parts[1] === 'failure')) return normalEpisode(parts.join('/'));
+  const parts = episodeFolders(path);
+  if (parts) return normalEpisode(parts.join('/'));
   throw new PrepError({
     code: 'bad-id',
     at: { field: 'episode_metadata/file_path' },

@@ -3,6 +3,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { LerobotRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
+import { placeId, saidOnce } from '../fields/words.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
 
 const CAMERAS = ['exterior_1_left', 'exterior_2_left', 'wrist_left'] as const;
@@ -14,20 +15,21 @@ export default {
   name: 'droid_lerobot',
   version: 1,
   title: 'DROID (LeRobot port)',
-  licence: 'apache-2.0 on the card (the data: CC BY 4.0)',
+  licence: 'CC BY 4.0 (the card of the port: Apache-2.0)',
   format: 'lerobot',
   accepts: ({ features }) => (Object.hasOwn(features, POSE) ? null : `no feature ${POSE}`),
   clock: 'index',
   robots: { franka_robotiq: FRANKA_ROBOTIQ },
   cameras: [exteriorZed('exterior_1_left'), exteriorZed('exterior_2_left'), wristZed('wrist_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'columns camera_extrinsics.* of the port (noisy; all zero in some re-exports)',
-  impossible: 'intrinsics (fleet means are used and flagged); better camera poses, for lack of serial numbers',
+  calibration: 'columns camera_extrinsics.* of the port (noisy; all zero in some copies)',
+  impossible:
+    'intrinsics of each camera itself (the mean over all robots is used and flagged); better camera poses, because the port names no episode of the original',
   identity,
   data,
 } satisfies DatasetSpec<LerobotRecord>;
 
-function identity(record: LerobotRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
+function identity(record: LerobotRecord, place: EpisodePlace): EpisodeIdentity {
   if (KNOWN_BAD.has(record.index))
     throw new PrepError({
       code: 'excluded',
@@ -40,13 +42,13 @@ function identity(record: LerobotRecord, { container, split, index }: EpisodePla
     .filter((name) => record.has(name));
   const texts = [...languages.map((name) => record.texts(name)[0] ?? ''), record.tasks()[0] ?? ''];
   const success = 'is_episode_successful';
-  const id = `${container}/${split}/${index}`;
+  const id = placeId(place);
   return {
     id,
     sourceId: id,
     robot: 'franka_robotiq',
     success: record.has(success) ? record.numbers(success, 1)[0] === 1 : null,
-    instructions: [...new Set(texts.map((text) => text.trim()).filter((text) => text !== ''))],
+    instructions: saidOnce(texts),
     segments: [],
     hz: record.info.fps,
   };

@@ -4,17 +4,13 @@ import { framesOf } from '../../schemas/frames.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PublishedPose, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { Companions, DatasetSpec } from '../../schemas/spec.ts';
-import { normalEpisode, openKarlp } from '../calibration/karlp.ts';
+import { episodeFolders, normalEpisode, openKarlp } from '../calibration/karlp.ts';
+import { pinhole } from '../fields/columns.ts';
+import { beyondLast } from '../fields/pictures.ts';
+import { aboveOf } from '../fields/words.ts';
 import { exteriorZed, FRANKA_ROBOTIQ, wristZed } from '../rigs/franka-zed.ts';
+import { instructions, metadata, SERIALS, serialsOf, toldPose, VIEWS, type View } from './droid_raw/metadata.ts';
 
-/** Camera names are those of the RLDS release, so that its tables and these mix; → key of its serial in the metadata. */
-const SERIALS = {
-  exterior_image_1_left: 'ext1_cam_serial',
-  exterior_image_2_left: 'ext2_cam_serial',
-  wrist_image_left: 'wrist_cam_serial',
-} as const;
-type View = keyof typeof SERIALS;
-const VIEWS = Object.keys(SERIALS) as View[];
 const ANNOTATIONS = 'aggregated-annotations-030724.json';
 /** A stream that ends so many frames early cuts the episode there; one that lacks more is damaged. */
 const FEW_FRAMES = 5;
@@ -27,7 +23,10 @@ export default {
   licence: 'CC BY 4.0',
   format: 'files',
   anchor: /(^|\/)trajectory\.h5$/,
-  companions: (anchor) => ({ metadata: [`${folderOf(anchor)}metadata_*.json`], annotations: annotationsFor(anchor) }),
+  companions: (anchor) => ({
+    metadata: [`${folderOf(anchor)}metadata_*.json`],
+    annotations: aboveOf(anchor, ANNOTATIONS),
+  }),
   shared: ['annotations'],
   further,
   clock: 'index',
@@ -35,20 +34,15 @@ export default {
   cameras: [exteriorZed('exterior_image_1_left'), exteriorZed('exterior_image_2_left'), wristZed('wrist_image_left')],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration:
-    'KarlP/droid side files (--calibration), else poses (and in newer recordings intrinsics) in trajectory.h5',
+    'the JSON files of KarlP/droid (--calibration DIR), else poses (and in newer recordings intrinsics) in trajectory.h5',
   impossible:
-    'own intrinsics of older recordings without side files (fleet means are used and flagged); stereo-only recordings',
+    'intrinsics of each camera itself in older recordings without side files (the mean over all robots is used and flagged); recordings with stereo videos alone',
   identity,
   data,
   sideFiles: async (directory) => openKarlp(directory, SERIALS),
 } satisfies DatasetSpec<FilesRecord>;
 
 const folderOf = (anchor: string): string => anchor.slice(0, anchor.lastIndexOf('/') + 1);
-
-function annotationsFor(anchor: string): string[] {
-  const folders = anchor.split('/').slice(0, -1);
-  return folders.map((_, i) => [...folders.slice(0, i), ANNOTATIONS].join('/'));
-}
 
 function further(record: FilesRecord): Companions {
   const serials = serialsOf(record);
@@ -57,30 +51,10 @@ function further(record: FilesRecord): Companions {
   );
 }
 
-const metadata = (record: FilesRecord): Readonly<Record<string, unknown>> =>
-  record.has('metadata') ? (record.json('metadata') as Record<string, unknown>) : {};
-
-/** From the metadata, else from `camera_type`: 0 is the hand's, the others are numbered in sorted order. */
-function serialsOf(record: FilesRecord): Record<View, string> {
-  const told = metadata(record);
-  const types = record.hdf5().has('observation/camera_type') ? record.hdf5().keys('observation/camera_type') : [];
-  const onHand = (serial: string): boolean => record.hdf5().numbers(`observation/camera_type/${serial}`)[0] === 0;
-  const outer = types.filter((serial) => !onHand(serial)).sort();
-  const guess: Record<View, string | undefined> = {
-    exterior_image_1_left: outer[0],
-    exterior_image_2_left: outer[1],
-    wrist_image_left: types.find(onHand),
-  };
-  return Object.fromEntries(VIEWS.map((view) => [view, String(told[SERIALS[view]] ?? guess[view] ?? '')])) as Record<
-    View,
-    string
-  >;
-}
-
 function identity(record: FilesRecord): EpisodeIdentity {
   const told = metadata(record);
-  const path = [record.path, String(told.hdf5_path ?? '')].map((one) => one.split('/').slice(-5, -1)).find(isEpisode);
-  if (!path)
+  const folders = episodeFolders(record.path) ?? episodeFolders(String(told.hdf5_path ?? ''));
+  if (!folders)
     throw new PrepError({
       code: 'bad-id',
       at: { file: record.path },
@@ -88,27 +62,13 @@ function identity(record: FilesRecord): EpisodeIdentity {
       found: record.path,
     });
   return {
-    id: normalEpisode(path.join('/')),
+    id: normalEpisode(folders.join('/')),
     sourceId: record.path,
     robot: 'franka_robotiq',
-    success: path[1] === 'success',
+    success: folders[1] === 'success',
     instructions: instructions(record, told),
     segments: [],
   };
-}
-
-const isEpisode = (parts: readonly string[]): boolean =>
-  parts.length === 4 && (parts[1] === 'success' || parts[1] === 'failure');
-
-/** Annotations are by uuid; without them the task that the operator was given. */
-function instructions(record: FilesRecord, told: Readonly<Record<string, unknown>>): string[] {
-  const all = record.has('annotations') ? (record.json('annotations') as Record<string, Record<string, unknown>>) : {};
-  const own = Object.values(all[String(told.uuid)] ?? {});
-  const texts = own.length > 0 ? own : [told.current_task];
-  return texts
-    .filter((text): text is string => typeof text === 'string')
-    .map((text) => text.trim())
-    .filter((text) => text !== '');
 }
 
 function data(record: FilesRecord): SourceData {
@@ -128,9 +88,7 @@ function data(record: FilesRecord): SourceData {
   }
   const cut = (values: Float64Array, width: number): Float64Array => values.subarray(0, steps * width);
   const open = (field: string): Float64Array => cut(file.numbers(field, 1), 1).map((x) => 1 - x);
-  const notes = views.flatMap((view, i) =>
-    counts[i]! > steps ? [`${view}: ${counts[i]! - steps} frames beyond the last step are left out`] : [],
-  );
+  const notes = views.flatMap((view, i) => beyondLast(view, counts[i]!, steps));
   if (steps < all) notes.push(`${all - steps} steps without a frame of every camera are left out`);
   return {
     steps,
@@ -157,7 +115,7 @@ function cameraOf(record: FilesRecord, view: View, steps: number): SourceCamera 
     `observation/camera_extrinsics/${serial}_left`,
     `observation/camera_intrinsics/${serial}_left`,
   ];
-  const k = file.has(lens) ? file.numbers(lens, 9) : null;
+  const values = file.has(lens) ? pinhole(file.numbers(lens, 9).subarray(0, 9)) : null;
   const pose: PublishedPose | null = file.has(poses)
     ? { kind: 'xyz+extrinsic-xyz', values: file.numbers(poses, 6).subarray(0, steps * 6), field: poses }
     : toldPose(metadata(record), view);
@@ -165,15 +123,6 @@ function cameraOf(record: FilesRecord, view: View, steps: number): SourceCamera 
     name: view,
     ...pictures,
     ...(pose ? { pose } : {}),
-    ...(k ? { intrinsics: { values: [k[0]!, k[4]!, k[2]!, k[5]!], width: 1280, height: 720, field: lens } } : {}),
+    ...(values ? { intrinsics: { values, width: 1280, height: 720, field: lens } } : {}),
   };
-}
-
-/** The metadata repeat the pose at the first step, as six numbers or as an object that holds them. */
-function toldPose(told: Readonly<Record<string, unknown>>, view: View): PublishedPose | null {
-  const field = SERIALS[view].replace('serial', 'extrinsics');
-  const value = told[field];
-  const list = Array.isArray(value) ? value : (value as { extrinsics?: unknown } | null | undefined)?.extrinsics;
-  if (!Array.isArray(list) || list.length !== 6 || !list.every((x) => typeof x === 'number')) return null;
-  return { kind: 'xyz+extrinsic-xyz', values: Float64Array.from(list), field: `metadata ${field}` };
 }

@@ -2,7 +2,9 @@
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
-import { dataAttribute, demonstrations, modelCamera, PANDA_OPEN } from '../rigs/robosuite.ts';
+import { columns } from '../fields/columns.ts';
+import { hand } from '../rigs/cameras.ts';
+import { controlRate, dataAttribute, demonstrations, modelCamera, PANDA_OPEN, pandas } from '../rigs/robosuite.ts';
 
 export default {
   name: 'libero',
@@ -13,21 +15,15 @@ export default {
   anchor: /_demo\.hdf5$/,
   inside: demonstrations,
   clock: 'index',
-  robots: {
-    panda: {
-      arms: 1,
-      hz: 20,
-      eeOrigin: 'grip site of robosuite',
-      eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
-    },
-  },
+  robots: { panda: pandas(1) },
   cameras: [
     { name: 'agentview', mount: 'fixed', roles: ['third'], principalPoint: 'corner' },
-    { name: 'eye_in_hand', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'corner' },
+    hand('eye_in_hand', 0, 'corner'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
-  calibration: 'agentview of the model file (mjcf) where a file has it, else none',
-  impossible: "the hand camera's pose, and every camera of files without a model: replay in the simulator",
+  calibration: 'pose of agentview from the simulator model (MJCF) where a file has it, else none',
+  impossible:
+    'pose of the hand camera, and of every camera in files without a model (a replay in the simulator gives them)',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;
@@ -36,8 +32,6 @@ function identity(record: FilesRecord): EpisodeIdentity {
   const id = `${record.path.replace(/_demo\.hdf5$/, '')}/${record.inside.replace(/^data\//, '')}`;
   const problem = dataAttribute(record, 'problem_info').language_instruction;
   const told = typeof problem === 'string' ? withoutScene(problem) : '';
-  const kwargs = dataAttribute(record, 'env_args').env_kwargs as { control_freq?: unknown } | undefined;
-  const hz = Number(kwargs?.control_freq);
   return {
     id,
     sourceId: `${record.path}/${record.inside}`,
@@ -45,7 +39,7 @@ function identity(record: FilesRecord): EpisodeIdentity {
     success: null,
     instructions: told === '' ? [] : [told],
     segments: [],
-    ...(hz > 0 ? { hz } : {}),
+    ...controlRate(record),
   };
 }
 
@@ -66,7 +60,7 @@ function data(record: FilesRecord): SourceData {
     arms: [
       {
         pose: { kind: 'xyz+rotvec', values: states, field: `${record.inside}/obs/ee_states` },
-        opennessMeasured: Float64Array.from({ length: steps }, (_, i) => fingers[2 * i]! / PANDA_OPEN),
+        opennessMeasured: columns(fingers, 2, 0).map((x) => x / PANDA_OPEN),
         opennessCommanded: Float64Array.from({ length: steps }, (_, i) => (1 - command(i)) / 2),
       },
     ],

@@ -4,6 +4,10 @@ import { posesOfSeries, seriesOf } from '../../schemas/pose-series.ts';
 import type { RldsRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, PoseSeries, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
+import { columns, pinhole } from '../fields/columns.ts';
+import { placeId, plainId, said } from '../fields/words.ts';
+import { hand } from '../rigs/cameras.ts';
+import { aheadAlongZ } from '../rigs/tools.ts';
 
 const OBSERVATION = 'steps/observation';
 /** Pictures → prefix of their camera's fields. */
@@ -24,12 +28,12 @@ export default {
       arms: 1,
       hz: 20,
       eeOrigin: 'tcp (between the fingertips)',
-      eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+      eeFromTool: aheadAlongZ(0),
     },
   },
   cameras: [
     { name: 'image', mount: 'fixed', roles: ['third'], principalPoint: 'corner' },
-    { name: 'wrist_image', mount: 'hand', arm: 0, roles: ['wrist'], principalPoint: 'corner' },
+    hand('wrist_image', 0, 'corner'),
   ],
   gripper: { action: 'commanded', proprio: 'measured' },
   calibration: 'intrinsics and camera poses in every step',
@@ -38,19 +42,18 @@ export default {
   data,
 } satisfies DatasetSpec<RldsRecord>;
 
-function identity(record: RldsRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
+function identity(record: RldsRecord, place: EpisodePlace): EpisodeIdentity {
   const told = (path: string): string => (record.has(path) ? record.text(path) : '');
   const published = [told('episode_metadata/file_path'), told('episode_metadata/episode_id')].filter(
     (part) => part !== '',
   );
-  const id = published.length === 2 ? published.join('/') : `${container}/${split}/${index}`;
-  const text = record.text('steps/language_instruction').trim();
+  const id = published.length === 2 ? published.join('/') : placeId(place);
   return {
-    id: id.replaceAll(':', '_').replace(/^\/+/, ''),
+    id: plainId(id),
     sourceId: id,
     robot: 'panda',
     success: null,
-    instructions: text === '' ? [] : [text],
+    instructions: said([record.text('steps/language_instruction')]),
     segments: [],
   };
 }
@@ -70,28 +73,20 @@ function data(record: RldsRecord): SourceData {
     arms: [
       {
         pose: inBase(posesOfSeries<'world', 'ee'>(series(record, 'tcp_pose', 7)), `${OBSERVATION}/tcp_pose`),
-        opennessMeasured: Float64Array.from({ length: record.steps }, (_, i) => state[18 * i + 7]! / OPEN),
-        opennessCommanded: Float64Array.from({ length: record.steps }, (_, i) => (action[7 * i + 6]! + 1) / 2),
+        opennessMeasured: columns(state, 18, 7).map((x) => x / OPEN),
+        opennessCommanded: columns(action, 7, 6).map((x) => (x + 1) / 2),
       },
     ],
-    cameras: (Object.keys(CAMERAS) as (keyof typeof CAMERAS)[]).flatMap((name): SourceCamera[] => {
-      const prefix = CAMERAS[name];
+    cameras: Object.entries(CAMERAS).flatMap(([name, prefix]): SourceCamera[] => {
       if (!record.has(`${OBSERVATION}/${name}`)) return [];
       const camFromWorld = posesOfSeries<'cam', 'world'>(series(record, `${prefix}_extrinsic_cv`, 16));
-      const k = record.numbers(`${OBSERVATION}/${prefix}_intrinsic_cv`, 9);
-      const entries = [0, 4, 2, 5];
+      const k = `${OBSERVATION}/${prefix}_intrinsic_cv`;
       return [
         {
           name,
           ...record.images(`${OBSERVATION}/${name}`),
           pose: inBase(camFromWorld.map(invert), `${OBSERVATION}/${prefix}_extrinsic_cv`),
-          intrinsics: {
-            values: Float64Array.from(
-              { length: 4 * record.steps },
-              (_, i) => k[9 * Math.floor(i / 4) + entries[i % 4]!]!,
-            ),
-            field: `${OBSERVATION}/${prefix}_intrinsic_cv`,
-          },
+          intrinsics: { values: pinhole(record.numbers(k, 9)), field: k },
         },
       ];
     }),

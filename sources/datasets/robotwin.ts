@@ -2,21 +2,11 @@
 import { PrepError } from '../../schemas/errors.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
-import type { CameraSpec, DatasetSpec } from '../../schemas/spec.ts';
-
-const scene = (name: string): CameraSpec => ({
-  name,
-  mount: 'fixed',
-  roles: ['third', 'third2'],
-  principalPoint: 'corner',
-});
-const hand = (name: string, arm: 0 | 1): CameraSpec => ({
-  name,
-  mount: 'hand',
-  arm,
-  roles: [arm === 0 ? 'wrist' : 'wrist2'],
-  principalPoint: 'corner',
-});
+import type { DatasetSpec } from '../../schemas/spec.ts';
+import { pinhole } from '../fields/columns.ts';
+import { listedTexts, said } from '../fields/words.ts';
+import { hand, scene } from '../rigs/cameras.ts';
+import { aheadAlongX } from '../rigs/tools.ts';
 
 export default {
   name: 'robotwin',
@@ -28,24 +18,17 @@ export default {
   companions: (anchor) => ({ instructions: [anchor.replace(/data\/(episode\d+)\.hdf5$/, 'instructions/$1.json')] }),
   clock: 'index',
   robots: {
-    dual_arm: {
-      arms: 2,
-      hz: 15,
-      eeOrigin: 'wrist link in the world',
-      // The fingers point along x of the wrist link, 0.12 m ahead.
-      eeFromTool: [0, 0, 1, 0.12, 0, 1, 0, 0, -1, 0, 0, 0, 0, 0, 0, 1],
-    },
+    // The fingers point along x of the wrist link, 0.12 m ahead.
+    dual_arm: { arms: 2, hz: 15, eeOrigin: 'wrist link in the world', eeFromTool: aheadAlongX(0.12) },
   },
   cameras: [
-    ...['head_camera', 'cam_head', 'front_camera', 'cam_third_view'].map(scene),
-    hand('right_camera', 0),
-    hand('cam_right_wrist', 0),
-    hand('left_camera', 1),
-    hand('cam_left_wrist', 1),
+    ...['head_camera', 'cam_head', 'front_camera', 'cam_third_view'].map((name) => scene(name, 'corner')),
+    ...['right_camera', 'cam_right_wrist'].map((name) => hand(name, 0, 'corner')),
+    ...['left_camera', 'cam_left_wrist'].map((name) => hand(name, 1, 'corner')),
   ],
   gripper: { action: 'measured', proprio: 'measured' },
   calibration: 'intrinsics and camera poses per frame',
-  impossible: 'episodes whose configuration left out the end poses (rejected: no-pose)',
+  impossible: 'episodes recorded without end-effector poses (rejected, no-pose)',
   identity,
   data,
 } satisfies DatasetSpec<FilesRecord>;
@@ -56,27 +39,27 @@ function identity(record: FilesRecord): EpisodeIdentity {
     sourceId: record.path,
     robot: 'dual_arm',
     success: null,
-    instructions: texts(record)
-      .map((text) => text.trim())
-      .filter((text) => text !== ''),
+    instructions: said(seen(record)),
     segments: [],
   };
 }
 
-function texts(record: FilesRecord): string[] {
-  if (record.hdf5().has('instructions')) {
-    const stored = record.hdf5().texts('instructions')[0] ?? '[]';
-    const list: unknown = stored.trim().startsWith('[') ? JSON.parse(stored) : [stored];
-    return Array.isArray(list) ? list.map(String) : [];
-  }
-  if (!record.has('instructions')) return [];
-  const { seen } = record.json('instructions') as { seen?: unknown };
-  return Array.isArray(seen) ? seen.map(String) : [];
+function seen(record: FilesRecord): string[] {
+  const file = record.hdf5();
+  if (file.has('instructions')) return listedTexts(file.texts('instructions')[0] ?? '');
+  const told = record.has('instructions') ? (record.json('instructions') as { seen?: unknown }) : {};
+  return Array.isArray(told.seen) ? told.seen.map(String) : [];
 }
 
-/** Names of one layout. `cameras` is the group, `poses` what its matrices are. */
-const OLD = { cameras: 'observation', frames: 'rgb', k: 'intrinsic_cv', poses: 'extrinsic_cv' } as const;
-const NEW = { cameras: 'vision', frames: 'colors', k: 'intrinsic_matrix', poses: 'extrinsics_matrix' } as const;
+/** Names of one layout, and what the matrices of its cameras are. */
+const OLD = {
+  ...{ cameras: 'observation', frames: 'rgb', k: 'intrinsic_cv', poses: 'extrinsic_cv' },
+  pose: { kind: 'matrix34', direction: 'cam-from-base' },
+} as const;
+const NEW = {
+  ...{ cameras: 'vision', frames: 'colors', k: 'intrinsic_matrix', poses: 'extrinsics_matrix' },
+  pose: { kind: 'matrix', axes: 'opengl' },
+} as const;
 
 function data(record: FilesRecord): SourceData {
   const file = record.hdf5();
@@ -115,23 +98,9 @@ function cameraOf(record: FilesRecord, name: string, layout: typeof OLD | typeof
   if (!file.has(`${path}/${layout.frames}`)) return [];
   // The publisher gave RGB to cv2.imencode, which takes it for BGR.
   const pictures = { name, ...file.images(`${path}/${layout.frames}`), appearance: { bgr: true } };
-  const k = file.has(`${path}/${layout.k}`) ? fourOf(file.numbers(`${path}/${layout.k}`)) : null;
+  const k = file.has(`${path}/${layout.k}`) ? pinhole(file.numbers(`${path}/${layout.k}`)) : null;
   const intrinsics = k ? { intrinsics: { values: k, field: `${path}/${layout.k}` } } : {};
   const field = `${path}/${layout.poses}`;
   if (!file.has(field)) return [{ ...pictures, ...intrinsics }];
-  const values = file.numbers(field);
-  const pose =
-    layout.poses === 'extrinsic_cv'
-      ? ({ kind: 'matrix34', values, field, direction: 'cam-from-base' } as const)
-      : ({ kind: 'matrix', values, field, axes: 'opengl' } as const);
-  return [{ ...pictures, ...intrinsics, pose }];
-}
-
-/** 3×3 matrices → fx fy cx cy each. */
-function fourOf(matrices: Float64Array): Float64Array {
-  const entries = [0, 4, 2, 5];
-  return Float64Array.from(
-    { length: (4 * matrices.length) / 9 },
-    (_, i) => matrices[9 * Math.floor(i / 4) + entries[i % 4]!]!,
-  );
+  return [{ ...pictures, ...intrinsics, pose: { ...layout.pose, values: file.numbers(field), field } }];
 }

@@ -11,8 +11,8 @@ export interface Access {
   readonly gcsEndpoint?: string;
 }
 
-/** A location as it may be shown: without user, password and query, which may hold a signature. */
+/** A location as it may be shown: without user, password (which may hold an `@`) and query, which may hold a signature. */
 export function shown(uri: string): string {
-  const match = /^([a-z][a-z0-9+.-]*:\/\/)(?:[^/@]*@)?([^?#]*)/i.exec(uri);
+  const match = /^([a-z][a-z0-9+.-]*:\/\/)(?:[^/?#]*@)?([^?#]*)/i.exec(uri);
   return match ? `${match[1]}${match[2]}` : uri;
 }

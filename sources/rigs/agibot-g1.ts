@@ -1,11 +1,17 @@
 /** AgiBot's G1 (`a2d`) as all releases of AgiBotWorld describe it: two arms, a head camera, cameras on the hands. Facts: formats §2. */
 import { PrepError } from '../../schemas/errors.ts';
 import type { CameraSpec, RobotSpec } from '../../schemas/spec.ts';
+import { member } from '../fields/columns.ts';
+import { hand } from './cameras.ts';
+import { aheadAlongZ } from './tools.ts';
 
 /** Pinhole cameras; the fisheye views have no pinhole intrinsics and are left out. */
 export const CAMERAS = ['head', 'hand_right', 'hand_left'] as const;
 /** Index in the arrays of two: left first. */
 export const ARMS = [1, 0] as const;
+/** One arm's numbers of an array for both, `width` for each. */
+export const ofArm = (values: Float64Array, width: number, arm: number): Float64Array =>
+  member(values, { width, count: 2, of: arm });
 /** Reading of a closed gripper, degrees of the actuator. */
 const CLOSED = 120;
 
@@ -13,16 +19,8 @@ export const G1: RobotSpec = {
   arms: 2,
   hz: 30,
   eeOrigin: 'flange (arm link 7)',
-  eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.143, 0, 0, 0, 1],
+  eeFromTool: aheadAlongZ(0.143),
 };
-
-const hand = (name: string, arm: 0 | 1): CameraSpec => ({
-  name,
-  mount: 'hand',
-  arm,
-  roles: [arm === 0 ? 'wrist' : 'wrist2'],
-  principalPoint: 'centre',
-});
 
 export const G1_CAMERAS: readonly CameraSpec[] = [
   { name: 'head', mount: 'moving', roles: ['third'], principalPoint: 'centre' },
@@ -58,4 +56,35 @@ export function openness(values: Float64Array, field: string): Float64Array {
       found: `${low} to ${high}`,
     });
   return values.map((x) => 1 - Math.min(1, Math.max(0, x / CLOSED)));
+}
+
+/**
+ * Openness that was commanded to one gripper: 0 open … 1 closed in the recording. A stream that is shorter than the states
+ * has a list of the steps at which a command was sent; in between the measured openness stands.
+ */
+export function commandedWhereSent(
+  { sent, index }: { readonly sent: Float64Array; readonly index: Float64Array },
+  measured: Float64Array,
+): Float64Array {
+  const values = sent.map((x) => 1 - x);
+  if (values.length === measured.length) return values;
+  const out = Float64Array.from(measured);
+  for (const [i, step] of index.entries()) if (step < out.length && i < values.length) out[step] = values[i]!;
+  return out;
+}
+
+/** Measured openness that no open gripper rests at (some units rest at 0.7). */
+const CLOSING = 0.5;
+
+/**
+ * Whether commands to the grippers are commands where absent ones are zeros: 0 is the command to stay open, and is one where
+ * the joints were commanded too and the gripper stayed open.
+ */
+export function wereSent(
+  { grippers, joints }: { readonly grippers: Float64Array; readonly joints: Float64Array | null },
+  measured: Float64Array,
+): boolean {
+  if (grippers.some((x) => x !== 0)) return true;
+  const moved = joints?.some((x) => x !== 0) ?? false;
+  return moved && measured.every((x) => x > CLOSING);
 }

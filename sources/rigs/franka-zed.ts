@@ -1,5 +1,7 @@
 /** A Franka with a Robotiq gripper watched by two ZED 2 and, from the hand, a ZED Mini: what all layouts of such data share. */
 import type { CameraSpec, RobotSpec } from '../../schemas/spec.ts';
+import { hand, scene } from './cameras.ts';
+import { aheadAlongZ } from './tools.ts';
 
 /** Rectified ZED 2 (exterior) and ZED Mini (wrist) at 1280×720, means over the fleet; principal point in the middle. */
 const ZED2 = { fx: 528, fy: 528, cx: 639.5, cy: 359.5, width: 1280, height: 720 };
@@ -11,23 +13,13 @@ export const FRANKA_ROBOTIQ: RobotSpec = {
   arms: 1,
   hz: 15,
   eeOrigin: 'flange (panda_link8)',
-  eeFromTool: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.15, 0, 0, 0, 1],
+  eeFromTool: aheadAlongZ(0.15),
 };
 
-export const exteriorZed = (name: string): CameraSpec => ({
-  name,
-  mount: 'fixed',
-  roles: ['third', 'third2'],
-  principalPoint: 'centre',
-  assumed: ZED2,
-});
+export const exteriorZed = (name: string): CameraSpec => ({ ...scene(name), assumed: ZED2 });
 
 export const wristZed = (name: string): CameraSpec => ({
-  name,
-  mount: 'hand',
-  arm: 0,
-  roles: ['wrist'],
-  principalPoint: 'centre',
+  ...hand(name),
   assumed: ZED_MINI,
   mean: { eeFromCam: WRIST_MOUNT, metres: 0.05, radians: Math.PI / 18 },
 });

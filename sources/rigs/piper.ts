@@ -46,3 +46,13 @@ export function piperSeries(joints: Float64Array, field: string): PoseSeries {
   );
   return seriesOf(poses, field);
 }
+
+/** Strokes of the grippers that Piper arms carry, m. */
+const STROKES = [0.07, 0.1];
+
+/** The gripper's value at fully open: 1 where it is normalised already, else the stroke in metres that the values fit. */
+export function strokeOf(...values: Float64Array[]): number {
+  const most = Math.max(...values.map((column) => column.reduce((a, b) => Math.max(a, b), 0)));
+  // Readings overshoot by a few percent.
+  return STROKES.find((stroke) => most <= stroke * 1.05) ?? 1;
+}

@@ -1,9 +1,20 @@
 /** What files of robosuite share: one group per demonstration, cameras in the model file, a Panda's gripper. */
 import { PrepError } from '../../schemas/errors.ts';
+import { compose, invert, type Rigid } from '../../schemas/geometry.ts';
 import { seriesOf } from '../../schemas/pose-series.ts';
 import type { FilesRecord, Hdf5Group } from '../../schemas/records.ts';
 import type { PublishedIntrinsics, PublishedPose } from '../../schemas/source.ts';
+import type { RobotSpec } from '../../schemas/spec.ts';
 import { mjcfCamera, renderedIntrinsics } from '../calibration/mjcf.ts';
+import { aheadAlongZ } from './tools.ts';
+
+/** Pandas under robosuite: the published pose is that of the grip site, between the fingertips. */
+export const pandas = (arms: 1 | 2): RobotSpec => ({
+  arms,
+  hz: 20,
+  eeOrigin: 'grip site of robosuite',
+  eeFromTool: aheadAlongZ(0),
+});
 
 /** Reading of one finger of the Panda hand at fully open, metres. */
 export const PANDA_OPEN = 0.04;
@@ -33,7 +44,33 @@ export function dataAttribute(record: FilesRecord, name: string): Readonly<Recor
   return typeof text === 'string' && text.trim() !== '' ? jsonObject(text, `data.attrs ${name}`) : {};
 }
 
-export function jsonObject(text: string, field: string): Readonly<Record<string, unknown>> {
+/** Rate of the controller, where the file tells it: spread into an identity. */
+export function controlRate(record: FilesRecord): { readonly hz?: number } {
+  const kwargs = dataAttribute(record, 'env_args').env_kwargs as { control_freq?: unknown } | undefined;
+  const hz = Number(kwargs?.control_freq);
+  return hz > 0 ? { hz } : {};
+}
+
+/** The member `key` of `ep_meta`, '' without it: nothing else needs `ep_meta`, so one that is no JSON costs this text alone. */
+export function episodeText(record: FilesRecord, key: string): string {
+  const meta = record.hdf5().attribute('ep_meta');
+  try {
+    const value = typeof meta === 'string' ? (JSON.parse(meta) as Record<string, unknown>)[key] : undefined;
+    return typeof value === 'string' ? value : '';
+  } catch {
+    return '';
+  }
+}
+
+/** What newer files say of a demonstration's cameras, by name; {} in older ones. */
+export function cameraInfo(record: FilesRecord): Readonly<Record<string, unknown>> {
+  const own = record.hdf5().attribute('camera_info');
+  if (typeof own === 'string') return jsonObject(own, `${record.inside}.attrs camera_info`);
+  const env = dataAttribute(record, 'env_args').camera_info;
+  return typeof env === 'object' && env !== null ? (env as Record<string, unknown>) : {};
+}
+
+function jsonObject(text: string, field: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
@@ -62,4 +99,14 @@ export function modelCamera(
     pose: { ...seriesOf([camera.worldFromCam], `model_file camera ${name}`), axes: 'opengl', source: 'mjcf' },
     intrinsics: { values: renderedIntrinsics(camera.fovy, size), field: `model_file camera ${name}`, source: 'mjcf' },
   };
+}
+
+/** A hand camera farther from its hand than this is none, metres. */
+const NEAR = 0.3;
+
+/** The exporter writes `X = cam(0) · hand(0)⁻¹` of a hand camera: its pose at the first step is `X · hand(0)`; null where that is no hand camera. */
+export function handPose(published: Rigid<'base', 'base'>, hand: Rigid<'base', 'ee'>): Rigid<'base', 'cam'> | null {
+  const camera = compose<'base', 'base', 'ee'>(published, hand) as unknown as Rigid<'base', 'cam'>;
+  const onHand = compose<'ee', 'base', 'cam'>(invert(hand), camera);
+  return Math.hypot(...onHand.t) <= NEAR ? camera : null;
 }

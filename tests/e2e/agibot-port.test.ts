@@ -116,4 +116,18 @@ describe('an episode that cannot be told apart', () => {
     const { refused } = await ingestInProcess('agibot', PORT, { calibration: freshFolder() });
     expect(refused?.message).toMatch(/missing-calibration.*parameters\/<task>\/<episode>.*no such folder/);
   });
+  it('the original has its calibration beside the episodes, and says so', async () => {
+    const { refused } = await ingestInProcess('agibot', ORIGINAL, { calibration: ORIGINAL });
+    expect(refused?.fault).toMatchObject({ code: 'bad-option', at: { dataset: 'agibot', field: '--calibration' } });
+    expect(refused?.message).toMatch(
+      /no side files: .*original layout.* has .*JSON beside each episode.*leave --calib/,
+    );
+  });
+  it('where neither layout is, both are named, whether side files are given or not', async () => {
+    const nowhere = freshFolder();
+    for (const calibration of [undefined, ORIGINAL]) {
+      const { refused } = await ingestInProcess('agibot', nowhere, calibration ? { calibration } : {});
+      expect(refused?.message).toMatch(/source-missing.*original layout.*LeRobot port/);
+    }
+  });
 });

@@ -1,6 +1,7 @@
 /** Running an ingest again: what is done is left alone, what changed is done anew, what does not fit is refused. */
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { IngestSummary } from '../../schemas/report.ts';
 import { listDatasets } from '../../sinks/read.ts';
@@ -58,6 +59,35 @@ describe('a finished ingest, again', () => {
       /^droid: nothing to do, all 4 episodes are recorded \(3 kept, 0 rejected, 1 quarantined\)/,
     );
     expect(await attempts(base)).toEqual({ [SOUND]: 1, [UNCALIBRATED]: 1, [ZEROS]: 1, [NAN]: 1 });
+  });
+
+  // Only a file with several episodes must be opened to see which it has.
+  it.each([
+    ['droid_lerobot', /\/(data|videos)\//],
+    ['droid_raw', /\.(h5|mp4)$/],
+    ['robomimic', null],
+  ])('%s: nothing to do', { timeout: 60_000 }, async (dataset, data) => {
+    const root = fileURLToPath(new URL(`../../fixtures/datasets/${dataset}`, import.meta.url));
+    const words = [
+      'ingest',
+      dataset,
+      '--root',
+      root,
+      '--store',
+      freshFolder(),
+      '--workers',
+      '1',
+      '--max-quarantine',
+      '1',
+    ];
+    const first = await startPrep(words, { node: ['--import', COUNT_OPENS] }).ended;
+    expect(first.stdout).toMatch(/: done/);
+    const again = await startPrep(words, { node: ['--import', COUNT_OPENS] }).ended;
+    expect(again.stdout).toMatch(new RegExp(`^${dataset}: nothing to do, all \\d+ episodes are recorded`));
+    expect(again.code).toBe(first.code);
+    const opened = (stderr: string): string[] =>
+      (stderr.match(/^OPENED .*$/gm) ?? []).filter((line) => line.includes(root) && data?.test(line));
+    if (data) expect([opened(first.stderr).length > 0, opened(again.stderr)]).toEqual([true, []]);
   });
 
   it.each([

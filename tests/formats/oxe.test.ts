@@ -154,7 +154,7 @@ describe('sets without poses', () => {
     const record = recordOf(row, { fields: {} });
     expect(spec.identity(record, PLACE).robot).toBe(row.robot);
     expect(fault(() => spec.data(record)).code).toBe('no-pose');
-    expect(spec.impossible).toMatch(/^any action: /);
+    expect(spec.impossible).toMatch(/^actions of any kind: /);
   });
   it('an instruction that is written as code points is no fault of the episode', () => {
     const row = UNPOSED_ROWS.find(({ name }) => name === 'language_table')!;

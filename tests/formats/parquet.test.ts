@@ -1,9 +1,13 @@
 /** Parquet files in every codec, encoding and column kind, against what pyarrow reads (fixtures/parquet/make.py). */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Rows, rowsOf } from '../../sources/formats/lerobot/rows.ts';
 import { openParquet, type ParquetFile } from '../../sources/formats/parquet.ts';
+import { pythonWith } from '../python/python.ts';
 import { failure, memoryFile } from './memory-file.ts';
 
 interface Expected {
@@ -67,6 +71,70 @@ describe('however it is stored', () => {
           expect(await read(file, column, from, to), `${column} ${from} ${to}`).toEqual(cells[column]!.slice(from, to));
   });
 });
+
+describe('units of rows that are decoded together', () => {
+  const names = Object.keys(given).filter((name) => !['holes', 'empty'].includes(name));
+  it.each(names)('%s: they cover the rows, and read by them these are the same', async (name) => {
+    const file = await opened(name);
+    for (const column of file.columns.filter((one) => !one.startsWith('stamp_'))) {
+      const units = await file.units(column, 0, file.rows);
+      expect([units[0]!.start, units.at(-1)!.end]).toEqual([0, file.rows]);
+      for (const [i, { start, end }] of units.entries()) {
+        expect(start, column).toBe(i === 0 ? 0 : units[i - 1]!.end);
+        expect(await read(file, column, start, end), `${column} ${start}`).toEqual(cells[column]!.slice(start, end));
+      }
+      for (let from = 0; from < file.rows; from += 3) {
+        const to = Math.min(from + 2, file.rows);
+        expect(await read(file, column, from, to), `${column} ${from}`).toEqual(cells[column]!.slice(from, to));
+        const around = await file.units(column, from, to);
+        expect(units).toEqual(expect.arrayContaining([...around]));
+        expect(around[0]!.start <= from && around.at(-1)!.end >= to).toBe(true);
+      }
+    }
+  });
+
+  // 40 pictures of 1 MB in one row group.
+  it.each([
+    ['large_pages', 3],
+    ['large_pages_v2', 3],
+    ['large_index', 3],
+    ['large_dictionary', 4],
+  ])('%s: some megabytes at a time', async (name, count) => {
+    const file = await opened(name);
+    const units = await file.units('image', 0, file.rows);
+    expect(units).toHaveLength(count);
+    for (const { start, end } of units) {
+      const found = Array.from((await file.read(['image'], start, end)).get('image')!) as Picture[];
+      expect(found.map(({ path }) => path)).toEqual(found.map((_, i) => `frame_${start + i}.png`));
+      expect(found.map(({ bytes }) => [bytes[0], bytes.length])).toEqual(found.map((_, i) => [start + i, 4 + 2 ** 20]));
+    }
+  });
+
+  const python = pythonWith('pyarrow');
+  it.skipIf(!python)('every byte of a large row group is read once', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'prep-parquet-')), 'noise.parquet');
+    execFileSync(python!, ['-c', NOISE, path]);
+    const inner = memoryFile('noise.parquet', new Uint8Array(readFileSync(path)));
+    const file = await openParquet(inner);
+    const units = await file.units('image', 0, file.rows);
+    expect([file.groups.length, units.length > 2]).toEqual([1, true]);
+    for (const { start, end } of units) await file.read(['image'], start, end);
+    expect(inner.counts.bytes).toBeLessThan(1.1 * inner.size + 2 ** 20);
+  });
+});
+
+interface Picture {
+  readonly bytes: Uint8Array;
+  readonly path: string;
+}
+
+/** As Arrow writes by default, but for the batches: 600 pictures of 64 KiB that do not shrink, a dictionary of the first 256. */
+const NOISE = `
+import os, sys, pyarrow as pa, pyarrow.parquet as pq
+cells = [{"bytes": os.urandom(2 ** 16), "path": f"frame_{i}.png"} for i in range(600)]
+kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+pq.write_table(pa.table({"image": pa.array(cells, kind)}), sys.argv[1], write_batch_size=64, dictionary_pagesize_limit=2 ** 24)
+`;
 
 const rows = async (name: string, column: string): Promise<Rows> => {
   const file = await opened(name);

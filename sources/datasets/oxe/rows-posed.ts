@@ -40,7 +40,7 @@ export const POSED_ROWS: readonly OxeRow[] = [
     },
     poses: euler('observation/robot_obs'),
     commanded: [{ path: 'action/rel_actions_world', from: -1, rule: 'open' }],
-    doubt: `${RPY}; its description says that the gripper command -1 opens, its other readers that 1 does`,
+    doubt: `${RPY}; its description says that the gripper command -1 opens, its other readers that 1 does, which is taken`,
   },
   {
     name: 'viola',

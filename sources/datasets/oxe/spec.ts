@@ -1,12 +1,13 @@
 /** A line of the Open X-Embodiment table → a dataset file. None of these sets has calibration. */
 import { PrepError } from '../../../schemas/errors.ts';
-import { composeRotations, type Rotation, rotationFromVector } from '../../../schemas/geometry.ts';
-import { seriesOf } from '../../../schemas/pose-series.ts';
 import type { RldsRecord } from '../../../schemas/records.ts';
-import type { EpisodeIdentity, PoseSeries, SourceArm, SourceData } from '../../../schemas/source.ts';
+import type { EpisodeIdentity, SourceArm, SourceData } from '../../../schemas/source.ts';
 import type { CameraSpec, DatasetSpec, EpisodePlace } from '../../../schemas/spec.ts';
+import { placeId, said } from '../../fields/words.ts';
+import { hand, scene } from '../../rigs/cameras.ts';
 import { opennessBy } from './gripper.ts';
-import type { Columns, Gripper, OxeRow, PoseSource } from './row.ts';
+import { columnsOf, posesOf } from './poses.ts';
+import type { Gripper, OxeRow } from './row.ts';
 
 export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
   const arms = Array.isArray(row.poses) ? row.poses.length : 1;
@@ -15,7 +16,7 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     name: row.name,
     version: 1,
     title: `${row.title} (Open X-Embodiment, RLDS)`,
-    licence: row.licence ?? 'as its card says',
+    licence: row.licence ?? 'differs by set: see its card',
     format: 'rlds',
     containers: [row.container ?? row.name],
     clock: 'index',
@@ -25,8 +26,8 @@ export function oxeSpec(row: OxeRow): DatasetSpec<RldsRecord> {
     calibration: 'none',
     impossible:
       missing.length > 0
-        ? `any action: ${missing.join('; ')}`
-        : ['camera-frame actions: only --reference base', row.doubt].filter(Boolean).join('; '),
+        ? `actions of any kind: ${missing.join('; ')}`
+        : ['camera-frame actions (only --reference base)', row.doubt].filter(Boolean).join('; '),
     identity: (record, place) => identity(row, record, place),
     data: (record) => data(row, record),
   };
@@ -41,17 +42,16 @@ const commandOf = ({ commanded }: OxeRow): 'commanded' | 'measured' =>
 function cameraSpecs({ cameras }: OxeRow): CameraSpec[] {
   let hands = 0;
   return Object.entries(cameras).map(([name, mount]): CameraSpec => {
-    if (mount === 'fixed') return { name, mount, roles: ['third', 'third2'], principalPoint: 'centre' };
-    const arm = hands++;
-    return { name, mount, arm: 0, roles: [arm === 0 ? 'wrist' : 'wrist2'], principalPoint: 'centre' };
+    if (mount === 'fixed') return scene(name);
+    return { ...hand(name, hands++ === 0 ? 0 : 1), arm: 0 };
   });
 }
 
-function identity(row: OxeRow, record: RldsRecord, { container, split, index }: EpisodePlace): EpisodeIdentity {
-  const id = `${container}/${split}/${index}`;
+function identity(row: OxeRow, record: RldsRecord, place: EpisodePlace): EpisodeIdentity {
+  const id = placeId(place);
   const path = `steps/${row.language ?? 'language_instruction'}`;
-  const text = record.has(path) ? instructionOf(record, path).trim() : '';
-  return { id, sourceId: id, robot: row.robot, success: null, instructions: text === '' ? [] : [text], segments: [] };
+  const text = record.has(path) ? instructionOf(record, path) : '';
+  return { id, sourceId: id, robot: row.robot, success: null, instructions: said([text]), segments: [] };
 }
 
 /** A text, or (Language-Table) its code points, filled up with zeros. */
@@ -92,53 +92,4 @@ function data(row: OxeRow, record: RldsRecord): SourceData {
 const without = (code: 'no-pose' | 'no-openness', expected: string, found: string): PrepError =>
   new PrepError({ code, expected, found });
 
-const gripper = (record: RldsRecord, one: Gripper): Float64Array => opennessBy(one.rule, columns(record, one, 1));
-
-function columns(record: RldsRecord, { path, from = 0, width }: Columns, count: number): Float64Array {
-  const field = `steps/${path}`;
-  const all = width ?? Math.max(1, Math.round(record.count(field) / record.steps));
-  // Counted from the end where it is negative.
-  const start = from < 0 ? all + from : from;
-  const values = record.numbers(field, all);
-  if (start + count > all)
-    throw new PrepError({
-      code: 'field-shape',
-      at: { field },
-      expected: `at least ${start + count} numbers per step`,
-      found: `${all}`,
-    });
-  return values.filter((_, i) => i % all >= start && i % all < start + count);
-}
-
-function posesOf(record: RldsRecord, source: PoseSource): PoseSeries {
-  if ('position' in source) {
-    const [place, turn] = [columns(record, source.position, 3), columns(record, source.rotation, 3)];
-    const values = new Float64Array(6 * record.steps);
-    for (let i = 0; i < record.steps; i++)
-      values.set([...place.subarray(3 * i, 3 * i + 3), ...turn.subarray(3 * i, 3 * i + 3)], 6 * i);
-    return { kind: source.kind, values, field: `steps/${source.position.path} + ${source.rotation.path}` };
-  }
-  const field = `steps/${source.path}`;
-  if (source.kind === 'xyz+extrinsic-zxy') return turnedZxy(columns(record, source, 6), field);
-  if (source.kind !== 'matrix-columns') {
-    const width = source.kind === 'xyz+wxyz' || source.kind === 'xyz+xyzw' ? 7 : 6;
-    const { unit = 1 } = source;
-    const values = columns(record, source, width).map((x, i) => (i % width < 3 ? unit * x : x));
-    return { kind: source.kind, values, field };
-  }
-  const stored = columns(record, source, 16);
-  const values = stored.map((_, i) => stored[16 * Math.floor(i / 16) + 4 * (i % 4) + Math.floor((i % 16) / 4)]!);
-  return { kind: 'matrix', values, field };
-}
-
-/** `R = Ry(v₅)·Rx(v₄)·Rz(v₃)`: scipy's `from_euler('zxy')`. */
-function turnedZxy(values: Float64Array, field: string): PoseSeries {
-  const about = (axis: 0 | 1 | 2, angle: number): Rotation<'base', 'base'> =>
-    rotationFromVector([0, 1, 2].map((k) => (k === axis ? angle : 0)));
-  const poses = Array.from({ length: values.length / 6 }, (_, step) => {
-    const v = values.subarray(6 * step, 6 * step + 6);
-    const [z, x, y] = [about(2, v[3]!), about(0, v[4]!), about(1, v[5]!)];
-    return { r: composeRotations(y, composeRotations(x, z)), t: v.slice(0, 3) };
-  });
-  return seriesOf(poses, field);
-}
+const gripper = (record: RldsRecord, one: Gripper): Float64Array => opennessBy(one.rule, columnsOf(record, one, 1));

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { PrepError } from '../../../schemas/errors.ts';
 import { BATCH_BYTES, type FrameStream, type PictureBatch, type SourcePictures } from '../../../schemas/frames.ts';
 import type { LerobotInfo, LerobotRecord } from '../../../schemas/records.ts';
-import type { ParquetFile } from '../parquet.ts';
+import type { Cells, ParquetFile, RowRange } from '../parquet.ts';
 import type { Video } from '../video.ts';
 import type { EpisodeEntry, EpisodeVideo } from './episodes.ts';
 import { pictureSize } from './info.ts';
@@ -25,9 +25,6 @@ export interface VideoPart {
   readonly path: string;
   readonly place: EpisodeVideo;
 }
-
-/** Rows of pictures that are read together where they lie in a Parquet file. */
-const PICTURE_ROWS = 64;
 
 export function lerobotRecord(parts: Parts): LerobotRecord {
   const { info, entry, rows, tasks, videos, table } = parts;
@@ -129,18 +126,40 @@ function storedPictures(parts: Parts, feature: string): SourcePictures {
 }
 
 async function* pictureBatches({ table, entry, rows, file }: Parts, feature: string): AsyncGenerator<PictureBatch> {
-  for (let row = 0; row < rows.count; row += PICTURE_ROWS) {
-    const [from, to] = [entry.row + row, entry.row + Math.min(row + PICTURE_ROWS, rows.count)];
-    const cells = (await table.read([feature], from, to)).get(feature)!;
-    const pictures = Array.from(cells, (cell, i) => pictureBytes(cell, { file, feature, row: row + i }));
-    for (let i = 0; i < pictures.length; ) {
-      let [bytes, end] = [0, i];
-      while (end < pictures.length && (end === i || bytes + pictures[end]!.length <= BATCH_BYTES))
-        bytes += pictures[end++]!.length;
-      yield packed(pictures.slice(i, end), bytes);
-      i = end;
+  const to = entry.row + rows.count;
+  for (const unit of await table.units(feature, entry.row, to)) {
+    const cells = await cellsOf(table, feature, unit);
+    const picture = (row: number): Uint8Array =>
+      pictureBytes(cells[row - unit.start], { file, feature, row: row - entry.row });
+    const end = Math.min(unit.end, to);
+    let batch: Uint8Array[] = [];
+    let bytes = 0;
+    for (let row = Math.max(unit.start, entry.row); row < end; row++) {
+      const next = picture(row);
+      if (batch.length > 0 && bytes + next.length > BATCH_BYTES) {
+        yield packed(batch, bytes);
+        [batch, bytes] = [[], 0];
+      }
+      batch.push(next);
+      bytes += next.length;
     }
+    yield packed(batch, bytes);
   }
+}
+
+/** The unit of each column that was decoded last: the next episode, or the second reading of this one, is often in it. */
+const DECODED = new WeakMap<ParquetFile, Map<string, { start: number; cells: Promise<Cells> }>>();
+
+function cellsOf(table: ParquetFile, feature: string, { start, end }: RowRange): Promise<Cells> {
+  const decoded = DECODED.get(table) ?? new Map<string, { start: number; cells: Promise<Cells> }>();
+  DECODED.set(table, decoded);
+  const last = decoded.get(feature);
+  if (last?.start === start) return last.cells;
+  const cells = table.read([feature], start, end).then((found) => found.get(feature)!);
+  decoded.set(feature, { start, cells });
+  // Nobody may be waiting for it any more; whoever is gets the fault, and the next one reads again.
+  cells.catch(() => decoded.get(feature)?.cells === cells && decoded.delete(feature));
+  return cells;
 }
 
 function packed(pictures: readonly Uint8Array[], bytes: number): PictureBatch {
