@@ -7,7 +7,9 @@ export function addDataCommands(program: Command, set: SetCode): void {
   addIngest(program, set);
   program
     .command('demo')
-    .description('the whole way on the bundled DROID episodes: ingest, check, read back; prints what it made and where')
+    .description(
+      'the whole way on the bundled DROID episodes: ingest, check, plan, shard, read back; prints what it made and where',
+    )
     .option('--store <dir>', 'where to put the store', './prep-demo')
     .option('--json', 'machine-readable output')
     .action(async (options) => set(await (await import('./demo.ts')).demo(options)));
@@ -39,7 +41,7 @@ function addIngest(program: Command, set: SetCode): void {
     .argument('<dataset>', 'a name of `prep datasets`, a mapping (.json), or a file that exports a DatasetSpec')
     .description('read a dataset as published and write its step rows, ledger and tracks to a store')
     .requiredOption('--root <path>', 'folder of the dataset as published, or its address (https, s3, gs, hf)')
-    .requiredOption('--store <dir>', 'folder of the store (a Lance database)')
+    .requiredOption('--store <dir>', 'folder of the store (a Lance database), or s3://bucket/prefix')
     .option('--mapping <file>', 'for lerobot and hdf5: the file that says what the fields mean')
     .option('--as <name>', "name of the tables, if not the dataset's")
     .option(

@@ -12,7 +12,9 @@ import { packageFile } from './package-root.ts';
 export async function main(argv: readonly string[]): Promise<number> {
   let code: number = EXIT.done;
   const program = new Command('prep')
-    .description('Turns robot datasets into one Lance training table: camera-frame actions, calibrated 256x256 frames.')
+    .description(
+      'Turns robot datasets into one Lance training table (camera-frame actions, calibrated 256x256 frames) and into exactly weighted training order.',
+    )
     .version(version())
     .showHelpAfterError('(add --help for the options and examples)')
     .exitOverride();
@@ -43,6 +45,9 @@ Examples:
   prep inspect ./droid_101/1.0.1                fields, shapes, ranges of a source
   prep ingest droid --root ./droid_101/1.0.1 --store ./store --calibration ./karlp
   prep status ./store --by reason               what was lost, to which rule
+  prep plan ./store --mixture stage1.json --steps 100000 --batch 256 --seed 7
+  prep shard ./store --plan 6ad53b025b85        rows in training order, for any Lance reader
+  prep reshard ./store --config nightly.json --if-stale      what cron calls
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many damaged episodes, 130 interrupted (what is committed stays).
 `;
