@@ -91,7 +91,7 @@ export function flangeFromTool(
   return compose<'base', 'tool', 'ee'>(baseFromTool, invert(eeFromTool));
 }
 
-/** Six numbers of a rotation: its first two rows (pytorch3d, E2VLA, BayesVLA) or its first two columns (Zhou et al.). */
+/** Six numbers of a rotation: its first two rows (pytorch3d) or its first two columns (Zhou et al.). */
 export function rot6d(m: ArrayLike<number>, layout: Rot6dLayout): number[] {
   return layout === 'rows' ? [m[0]!, m[1]!, m[2]!, m[3]!, m[4]!, m[5]!] : [m[0]!, m[3]!, m[6]!, m[1]!, m[4]!, m[7]!];
 }

@@ -229,7 +229,7 @@ export function interpolate<A extends string, B extends string>(
   return { r: interpolateRotation(a.r, b.r, s), t: a.t.map((x, i) => (1 - s) * x + s * b.t[i]!) };
 }
 
-/** x y z + three extrinsic-xyz angles, as DROID, KarlP and RoboMIND write poses. */
+/** x y z + three extrinsic-xyz angles, the usual vector of six. */
 export function rigidFromVec6<To extends string, From extends string>(
   vec: ArrayLike<number>,
   at: Place = {},

@@ -3,7 +3,7 @@ import type { Episode, FlagRun } from '../schemas/episode.ts';
 import { angleBetween } from '../schemas/geometry.ts';
 import { type Flag, flagBit } from '../schemas/row.ts';
 
-/** A joint-velocity command that changes less than this between steps stands still (openpi's rule for DROID). */
+/** A joint-velocity command that changes less than this between steps stands still (openpi's rule). */
 export const IDLE_VELOCITY_CHANGE = 1e-3;
 /** Shortest run of still steps that counts as idle. */
 export const IDLE_STEPS = 7;

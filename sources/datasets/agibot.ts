@@ -4,8 +4,6 @@ import { seriesOf } from '../../schemas/pose-series.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec } from '../../schemas/spec.ts';
-import { agibotCamera } from '../calibration/agibot.ts';
-import { segmentsOf } from '../calibration/agibot-parameters.ts';
 import { beyondLast } from '../fields/pictures.ts';
 import { placed } from '../fields/poses.ts';
 import { said } from '../fields/words.ts';
@@ -20,7 +18,9 @@ import {
   requireGrippers,
 } from '../rigs/agibot-g1.ts';
 import { inWorld, recordedBase } from '../rigs/moving-base.ts';
+import { agibotCamera } from './agibot/calibration.ts';
 import { ANCHOR, calibrationOf, companions, listedEntry, partsOf } from './agibot/files.ts';
+import { segmentsOf } from './agibot/parameters.ts';
 
 export default {
   name: 'agibot',

@@ -5,11 +5,11 @@
 import type { LerobotRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, EpisodePlace } from '../../schemas/spec.ts';
-import { openAgibotParameters, originalName, segmentsOf } from '../calibration/agibot-parameters.ts';
 import { placed } from '../fields/poses.ts';
 import { placeId, said } from '../fields/words.ts';
 import { ARMS, CAMERAS, G1, G1_CAMERAS, ofArm, openness, requireGrippers, wereSent } from '../rigs/agibot-g1.ts';
 import { movingBase } from '../rigs/moving-base.ts';
+import { openAgibotParameters, originalName, segmentsOf } from './agibot/parameters.ts';
 
 const PLACE = 'observation.states.end.position';
 const TURN = 'observation.states.end.orientation';

@@ -11,12 +11,12 @@ import type { EpisodeIdentity, SourceCamera, SourceData } from '../../schemas/so
 import type { CameraSpec, DatasetSpec, RobotSpec } from '../../schemas/spec.ts';
 import { said } from '../fields/words.ts';
 import { hand, scene } from '../rigs/cameras.ts';
-import { CONFIGS, type Rh20tConfig } from '../rigs/rh20t.ts';
 import { around, numbersAt, posesAt } from '../rigs/timed.ts';
 import { publisherOf } from './rh20t/cameras.ts';
 import { clockOf, nameOf, viewsOf } from './rh20t/clock.ts';
 import { calibrationFiles, companions, partsOf } from './rh20t/files.ts';
 import { gripperOf, posesOf } from './rh20t/robot.ts';
+import { CONFIGS, type Rh20tConfig } from './rh20t/robots.ts';
 
 /** Milliseconds between two recorded poses that may be interpolated. */
 const POSE_GAP = 500;

@@ -3,11 +3,11 @@ import { PrepError } from '../../schemas/errors.ts';
 import type { FilesRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceArm, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { DatasetSpec, RobotSpec } from '../../schemas/spec.ts';
-import { publishedIntrinsics } from '../calibration/robomind.ts';
 import { columns, member } from '../fields/columns.ts';
 import { encodedOrRaw } from '../fields/pictures.ts';
 import { aboveOf, besideKey, said } from '../fields/words.ts';
 import { hand, scene } from '../rigs/cameras.ts';
+import { publishedIntrinsics } from './robomind/intrinsics.ts';
 
 /** Pictures that are no JPEG are BGR buffers of one of two sizes. */
 const SIZES = [

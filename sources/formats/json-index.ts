@@ -1,6 +1,6 @@
 /**
  * A large JSON object `{ key: value, … }` read without parsing it whole: one scan finds where each top-level value lies,
- * a look-up parses that value alone. KarlP/droid's side files are 175 MB together; this keeps some tens of MB of keys.
+ * a look-up parses that value alone. Published side files are up to 175 MB together; this keeps some tens of MB of keys.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { PrepError } from '../../schemas/errors.ts';

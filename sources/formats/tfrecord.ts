@@ -28,7 +28,7 @@ export interface ReadOptions {
 
 const HEADER = 12;
 const FOOTER = 4;
-/** No published episode comes near (DROID's longest is some 200 MB); what is larger is a damaged length. */
+/** No published episode comes near (the longest known is some 200 MB); what is larger is a damaged length. */
 const MAX_RECORD_BYTES = 2 ** 31;
 const REFETCH = 'fetch the shard again';
 

@@ -8,7 +8,7 @@ import { posesOfSeries } from '../../schemas/pose-series.ts';
 import type { SourceRecord } from '../../schemas/records.ts';
 import type { EpisodeIdentity, SourceCamera, SourceData } from '../../schemas/source.ts';
 import type { Meaning } from '../../schemas/spec.ts';
-import { agibotCamera } from '../../sources/calibration/agibot.ts';
+import { agibotCamera } from '../../sources/datasets/agibot/calibration.ts';
 import { openDataset } from '../../sources/index.ts';
 import { openSource } from '../../sources/open.ts';
 import { cameraPoses } from '../../transforms/poses.ts';

@@ -1,8 +1,8 @@
 /** Where an episode's files lie in AgiBotWorld's original layout. Facts: formats §2. */
 import type { FilesRecord } from '../../../schemas/records.ts';
 import type { Companions } from '../../../schemas/spec.ts';
-import type { AgibotFiles } from '../../calibration/agibot.ts';
 import { CAMERAS } from '../../rigs/agibot-g1.ts';
+import type { AgibotFiles } from './calibration.ts';
 
 export const ANCHOR = /(^|\/)proprio_stats\/[^/]+\/[^/]+\/proprio_stats\.h5$/;
 

@@ -4,12 +4,12 @@ import { poseFromSeries, seriesOf } from '../../../schemas/pose-series.ts';
 import { numbersOf, type PyValue } from '../../../schemas/python-data.ts';
 import type { FilesRecord } from '../../../schemas/records.ts';
 import type { PublishedPose, SourceCamera } from '../../../schemas/source.ts';
-import { rh20tPoses, samePlace } from '../../calibration/rh20t.ts';
 import { pinhole } from '../../fields/columns.ts';
-import type { Rh20tConfig } from '../../rigs/rh20t.ts';
 import { around, type Timed } from '../../rigs/timed.ts';
+import { rh20tPoses, samePlace } from './calibration.ts';
 import { nameOf } from './clock.ts';
 import { ofDict, posesOf } from './robot.ts';
+import type { Rh20tConfig } from './robots.ts';
 
 /** Size that the intrinsics are of; the videos are half of it. */
 const CALIBRATED = { width: 1280, height: 720 } as const;

@@ -3,8 +3,8 @@ import { PrepError } from '../../../schemas/errors.ts';
 import { framesOf } from '../../../schemas/frames.ts';
 import { isDict, isNdArray, numbersOf } from '../../../schemas/python-data.ts';
 import type { FilesRecord } from '../../../schemas/records.ts';
-import type { Rh20tConfig } from '../../rigs/rh20t.ts';
 import { nearest } from '../../rigs/timed.ts';
+import type { Rh20tConfig } from './robots.ts';
 
 /** Milliseconds by which a frame may miss a step: at the usual 7 … 10 Hz it is at most 70. */
 const FRAME_REACH = 250;

@@ -1,7 +1,7 @@
 /** Where the files of an RH20T scene lie. Facts: formats §7.6. */
 import type { Companions } from '../../../schemas/spec.ts';
-import { CONFIGS } from '../../rigs/rh20t.ts';
 import { nameOf, serialsOf, stamps } from './clock.ts';
+import { CONFIGS } from './robots.ts';
 
 interface Parts {
   /** With `/` at the end, as are `parents`, the nearest first. */

@@ -2,8 +2,8 @@
 import { PrepError } from '../../../schemas/errors.ts';
 import { isDict, numbersOf, type PyKey, type PyValue } from '../../../schemas/python-data.ts';
 import type { FilesRecord } from '../../../schemas/records.ts';
-import type { Rh20tConfig } from '../../rigs/rh20t.ts';
 import { type Timed, timed } from '../../rigs/timed.ts';
+import type { Rh20tConfig } from './robots.ts';
 
 /** Controllers report numbers of 1e36 now and then; no arm reaches this far (m). */
 const REACH = 5;

@@ -6,10 +6,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { CameraFacts, EpisodeFacts, EpisodeName, Segment, SideFiles } from '../../schemas/episode.ts';
-import { PrepError } from '../../schemas/errors.ts';
-import type { PoseSeries } from '../../schemas/source.ts';
-import { repeatedAtEnd } from './agibot.ts';
+import type { CameraFacts, EpisodeFacts, EpisodeName, Segment, SideFiles } from '../../../schemas/episode.ts';
+import { PrepError } from '../../../schemas/errors.ts';
+import type { PoseSeries } from '../../../schemas/source.ts';
+import { repeatedAtEnd } from './calibration.ts';
 
 const NONE: EpisodeFacts = { cameras: {}, instructions: [], keepRanges: null, digest: '' };
 const SOURCE = 'agibot-parameters';

@@ -2,8 +2,8 @@
  * Camera files of AgiBotWorld: `<camera>_intrinsic_params.json` and `<camera>_extrinsic_params_aligned.json`, one entry per
  * step, camera→base, OpenCV axes, metres. Poses are checked for being rigid; intrinsics are passed on as published.
  */
-import { type Place, PrepError } from '../../schemas/errors.ts';
-import { type Rigid, rotationFromMatrix } from '../../schemas/geometry.ts';
+import { type Place, PrepError } from '../../../schemas/errors.ts';
+import { type Rigid, rotationFromMatrix } from '../../../schemas/geometry.ts';
 
 /** The parsed JSON of one camera's two files; undefined where a file is absent. */
 export interface AgibotFiles {

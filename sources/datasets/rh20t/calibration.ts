@@ -6,7 +6,7 @@
  *
  * with `robotFromTcp` at calibration time. "base" is the aligned base frame of `transformed/`, equal for all robots.
  */
-import { PrepError } from '../../schemas/errors.ts';
+import { PrepError } from '../../../schemas/errors.ts';
 import {
   angleBetween,
   compose,
@@ -18,9 +18,9 @@ import {
   rotationFromMatrix,
   rotationFromQuaternion,
   rotationFromVector,
-} from '../../schemas/geometry.ts';
-import { isDict, isNdArray, numbersOf, type PyValue } from '../../schemas/python-data.ts';
-import type { CalibrationTcp, Rh20tConfig } from '../rigs/rh20t.ts';
+} from '../../../schemas/geometry.ts';
+import { isDict, isNdArray, numbersOf, type PyValue } from '../../../schemas/python-data.ts';
+import type { CalibrationTcp, Rh20tConfig } from './robots.ts';
 
 export interface Rh20tFiles {
   readonly extrinsics: PyValue;
