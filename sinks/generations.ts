@@ -3,11 +3,20 @@
  * new, where the plan stands), so that whoever finds a killed run's intent finishes exactly that.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { arrow, type Schema } from '../schemas/arrow.ts';
+import { type Table as ArrowTable, arrow, type Schema } from '../schemas/arrow.ts';
 import { primaryKey } from '../schemas/ledger-row.ts';
 import * as column from './columns.ts';
 import { isAlive, ownProcess, type ProcessMark } from './process.ts';
-import { attempt, insertAbsent, type LanceTable, openIfThere, openOrCreate, type Store } from './store.ts';
+import {
+  attempt,
+  insertAbsent,
+  type LanceTable,
+  newest,
+  openIfThere,
+  openOrCreate,
+  retryConflicts,
+  type Store,
+} from './store.ts';
 
 /** A published state: whoever starts from the highest generation sees all of it or nothing. */
 export interface Generation {
@@ -63,6 +72,15 @@ export async function readIntent(store: Store, generation: number): Promise<Inte
 export const freezeIntent = (store: Store, intent: Intent): Promise<boolean> =>
   insert(store, INTENTS, String(intent.generation), intent.generation, intent);
 
+/** Only for the process that has claimed it. */
+export async function replaceIntent(store: Store, intent: Intent): Promise<void> {
+  const table = await openOrCreate(store, INTENTS, documents());
+  const row = documentOf(String(intent.generation), intent.generation, intent);
+  await attempt(store.uri, `write ${INTENTS}`, () =>
+    retryConflicts(async () => (await newest(table)).mergeInsert('key').whenMatchedUpdateAll().execute(row)),
+  ).finally(() => table.close());
+}
+
 interface Claim extends ProcessMark {
   readonly number: number;
   readonly timeMs: number;
@@ -71,9 +89,9 @@ interface Claim extends ProcessMark {
 /** Makes this process the one that works on an intent; false while another one that lives does. */
 export async function claimIntent(store: Store, generation: number): Promise<boolean> {
   const claims = await readAll<Claim>(store, CLAIMS, generation);
-  const newest = claims.reduce<Claim | null>((a, b) => (a && a.number > b.number ? a : b), null);
-  if (newest && isAlive(newest, Date.now() - newest.timeMs)) return false;
-  const claim: Claim = { ...ownProcess(), number: (newest?.number ?? 0) + 1, timeMs: Date.now() };
+  const last = claims.reduce<Claim | null>((a, b) => (a && a.number > b.number ? a : b), null);
+  if (last && isAlive(last, Date.now() - last.timeMs)) return false;
+  const claim: Claim = { ...ownProcess(), number: (last?.number ?? 0) + 1, timeMs: Date.now() };
   return insert(store, CLAIMS, `${generation}#${claim.number}`, generation, claim);
 }
 
@@ -94,19 +112,23 @@ export async function forgetGenerations(store: Store, first: number): Promise<vo
 async function insert(store: Store, name: string, key: string, generation: number, json: object): Promise<boolean> {
   const table = await openOrCreate(store, name, documents());
   try {
-    const packed = gzipSync(JSON.stringify(json));
-    const row = column.tableOf(documents(), [
-      [
-        column.texts([key]),
-        column.int32s([generation]),
-        column.binaries(new Uint8Array(packed), Int32Array.from([0, packed.length])),
-        column.float64s([Date.now()]),
-      ],
-    ]);
+    const row = documentOf(key, generation, json);
     return (await attempt(store.uri, `write ${name}`, () => insertAbsent(table, 'key', row))) === 1;
   } finally {
     table.close();
   }
+}
+
+function documentOf(key: string, generation: number, json: object): ArrowTable {
+  const packed = gzipSync(JSON.stringify(json));
+  return column.tableOf(documents(), [
+    [
+      column.texts([key]),
+      column.int32s([generation]),
+      column.binaries(new Uint8Array(packed), Int32Array.from([0, packed.length])),
+      column.float64s([Date.now()]),
+    ],
+  ]);
 }
 
 async function readAll<T>(store: Store, name: string, generation?: number): Promise<T[]> {

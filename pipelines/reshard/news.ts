@@ -1,5 +1,5 @@
 /** What is new at the sources. Path, size and time only decide what is looked at; what an episode is, its content decides. */
-import type { ReshardConfig, ReshardSource } from '../../schemas/reshard.ts';
+import { type ReshardConfig, sourceName } from '../../schemas/reshard.ts';
 import type { Listing } from '../../sinks/generations.ts';
 import { openRoot } from '../../sources/bytes.ts';
 import { type FileStamps, listStamps } from '../../sources/frozen.ts';
@@ -10,9 +10,6 @@ export interface News {
   readonly changed: number;
   readonly vanished: number;
 }
-
-/** Name under which a source's files are listed: its tables. */
-export const sourceName = ({ as, dataset }: ReshardSource): string => as ?? dataset.replace(/^.*\/|\.[^.]*$/g, '');
 
 export async function listSources({ sources }: ReshardConfig, access: Access): Promise<Listing> {
   const listing: Record<string, FileStamps> = {};
