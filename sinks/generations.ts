@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Table as ArrowTable, arrow, type Schema } from '../schemas/arrow.ts';
 import { primaryKey } from '../schemas/ledger-row.ts';
 import * as column from './columns.ts';
-import { isAlive, ownProcess, type ProcessMark } from './process.ts';
+import { isAlive, ownProcess, type ProcessMark, SILENCE_LIMIT } from './process.ts';
 import {
   attempt,
   insertAbsent,
@@ -14,6 +14,7 @@ import {
   newest,
   openIfThere,
   openOrCreate,
+  quoted,
   retryConflicts,
   type Store,
 } from './store.ts';
@@ -73,26 +74,47 @@ export const freezeIntent = (store: Store, intent: Intent): Promise<boolean> =>
   insert(store, INTENTS, String(intent.generation), intent.generation, intent);
 
 /** Only for the process that has claimed it. */
-export async function replaceIntent(store: Store, intent: Intent): Promise<void> {
-  const table = await openOrCreate(store, INTENTS, documents());
-  const row = documentOf(String(intent.generation), intent.generation, intent);
-  await attempt(store.uri, `write ${INTENTS}`, () =>
-    retryConflicts(async () => (await newest(table)).mergeInsert('key').whenMatchedUpdateAll().execute(row)),
-  ).finally(() => table.close());
-}
+export const replaceIntent = (store: Store, intent: Intent): Promise<void> =>
+  replace(store, INTENTS, String(intent.generation), intent.generation, intent);
 
 interface Claim extends ProcessMark {
   readonly number: number;
   readonly timeMs: number;
 }
 
-/** Makes this process the one that works on an intent; false while another one that lives does. */
-export async function claimIntent(store: Store, generation: number): Promise<boolean> {
+export interface HeldIntent {
+  /** Others may claim it again. */
+  release(): Promise<void>;
+}
+
+/** A claim shows that its owner lives, several times within the silence after which another host takes it for dead. */
+const BEAT_MS = SILENCE_LIMIT / 5;
+
+/** Makes this process the one that works on an intent until it releases it; null while another one that lives does. */
+export async function claimIntent(store: Store, generation: number, beatMs = BEAT_MS): Promise<HeldIntent | null> {
   const claims = await readAll<Claim>(store, CLAIMS, generation);
   const last = claims.reduce<Claim | null>((a, b) => (a && a.number > b.number ? a : b), null);
-  if (last && isAlive(last, Date.now() - last.timeMs)) return false;
+  if (last && isAlive(last, Date.now() - last.timeMs)) return null;
   const claim: Claim = { ...ownProcess(), number: (last?.number ?? 0) + 1, timeMs: Date.now() };
-  return insert(store, CLAIMS, `${generation}#${claim.number}`, generation, claim);
+  const key = `${generation}#${claim.number}`;
+  if (!(await insert(store, CLAIMS, key, generation, claim))) return null;
+  let beating: Promise<void> = Promise.resolve();
+  const beat = (): void => {
+    // One that fails is made good by the next.
+    beating = beating.then(() =>
+      replace(store, CLAIMS, key, generation, { ...claim, timeMs: Date.now() }).catch(() => {}),
+    );
+  };
+  const timer = setInterval(beat, beatMs).unref();
+  return {
+    async release() {
+      clearInterval(timer);
+      await beating;
+      const table = await openIfThere(store, CLAIMS);
+      await attempt(store.uri, `write ${CLAIMS}`, async () => table?.delete(`key = ${quoted(key)}`));
+      table?.close();
+    },
+  };
 }
 
 /** Forgets generations below `first`, and the intents that led to them. The newest listing is kept with its intent. */
@@ -117,6 +139,15 @@ async function insert(store: Store, name: string, key: string, generation: numbe
   } finally {
     table.close();
   }
+}
+
+/** Another document under a key that is there; nothing where it is not. */
+async function replace(store: Store, name: string, key: string, generation: number, json: object): Promise<void> {
+  const table = await openOrCreate(store, name, documents());
+  const row = documentOf(key, generation, json);
+  await attempt(store.uri, `write ${name}`, () =>
+    retryConflicts(async () => (await newest(table)).mergeInsert('key').whenMatchedUpdateAll().execute(row)),
+  ).finally(() => table.close());
 }
 
 function documentOf(key: string, generation: number, json: object): ArrowTable {

@@ -106,9 +106,15 @@ async function rounds(
     const own = pending === null;
     const found = pending ?? (await newIntent(store, request, last, report));
     if (found === null) return report.published.length > 0 ? 'done' : 'nothing-new';
-    if (found === 'taken' || !(await claimIntent(store, found.generation))) return 'busy';
-    const intent = own ? found : await ofThisConfig(store, request, found);
-    if (!(await realise(store, request, { intent, last, report, signal }))) return 'interrupted';
+    const held = found === 'taken' ? null : await claimIntent(store, found.generation);
+    if (found === 'taken' || held === null) return 'busy';
+    let intent = found;
+    try {
+      if (!own) intent = await ofThisConfig(store, request, found);
+      if (!(await realise(store, request, { intent, last, report, signal }))) return 'interrupted';
+    } finally {
+      await held.release();
+    }
     // Another process may have thought this one dead and published the same: then it is done all the same.
     report.published = [...report.published, intent.generation];
     if (own) {
