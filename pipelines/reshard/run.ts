@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { PrepError } from '../../schemas/errors.ts';
 import { type Mixture, mixtureOf } from '../../schemas/mixture.ts';
+import { PLAN_VERSION } from '../../schemas/plan.ts';
 import { type ReshardConfig, type ReshardSource, sourceName } from '../../schemas/reshard.ts';
 import { compactDataset } from '../../sinks/compact.ts';
 import {
@@ -284,10 +285,14 @@ async function segmentOf(store: Store, { config }: ReshardRequest, intent: Inten
   return { id: intent.plan, start: sharded[0]!.segment.start, draws: last.start + last.draws, segments: now.length };
 }
 
-/** Another mixture or seed in the config is another plan: a segment cannot change what the plan asks for. */
+/**
+ * Another mixture or seed in the config is another plan: a segment cannot change what the plan asks for. So is one whose plan
+ * was dropped, or made by another version.
+ */
 async function sameMixture(store: Store, plan: string, mixture: Mixture, seed: number): Promise<boolean> {
-  const [first] = await readSegments(store, plan);
-  return JSON.stringify(first!.mixture) === JSON.stringify(mixture) && first!.segment.seed === seed;
+  const first = (await readSegments(store)).find(({ segment }) => segment.plan === plan);
+  if (first?.version !== PLAN_VERSION) return false;
+  return JSON.stringify(first.mixture) === JSON.stringify(mixture) && first.segment.seed === seed;
 }
 
 async function tableCounts(uri: string, names: readonly string[]): Promise<Generation['tables']> {

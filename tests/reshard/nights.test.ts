@@ -130,6 +130,22 @@ it('makes shards of the newest plan under its own name', { timeout: 120_000 }, a
   ]);
 });
 
+it('takes a changed list of exclusions for news, and makes a new plan where the old one was dropped', {
+  timeout: 120_000,
+}, async () => {
+  const excluded = join(freshFolder(), 'excluded.txt');
+  writeFileSync(excluded, '');
+  configure({ sources: [{ dataset: 'bayesvla', root, max_quarantine: 1, exclude: excluded }] });
+  lab.record(0, 0);
+  lab.record(1, 0);
+  const { plan } = await fine();
+  expect(await fine()).toMatchObject({ state: 'nothing-new' });
+  writeFileSync(excluded, 'episode_000001\n');
+  expect((await prep('plan', 'drop', store, plan)).code).toBe(0);
+  expect(await fine()).toMatchObject({ state: 'done', changed: 1, generation: 2, draws: 32 });
+  expect(await kept()).toEqual(['episode_000000']);
+});
+
 it('refuses two sources of one name', async () => {
   const source = { dataset: 'bayesvla', root, max_quarantine: 1 };
   configure({ sources: [source, { ...source, root: `${root}-2` }] });
