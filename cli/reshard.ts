@@ -62,7 +62,13 @@ const at = (folder: string, path: string): string => (isAddress(path) ? path : r
 
 const placed = (config: ReshardConfig, folder: string): ReshardConfig => ({
   ...config,
-  sources: config.sources.map((source) => ({ ...source, root: at(folder, source.root) })),
+  sources: config.sources.map(({ root, ...source }) => {
+    const files = { calibration: source.calibration, exclude: source.exclude, mapping: source.mapping };
+    const there = Object.entries(files).flatMap(([name, path]) =>
+      path === undefined ? [] : [[name, at(folder, path)]],
+    );
+    return { ...source, root: at(folder, root), ...Object.fromEntries(there) };
+  }),
 });
 
 const datasetOf = ({ dataset }: ReshardSource, folder: string): string =>

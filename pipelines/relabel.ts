@@ -203,7 +203,7 @@ async function* withTracks(
 }
 
 /** A fingerprint that no options have: `prep ingest` takes the episode for outdated and reads it again. */
-const STALE = 'stale';
+export const STALE = 'stale';
 
 async function relabelled(
   row: LedgerRow,

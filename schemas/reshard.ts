@@ -17,10 +17,19 @@ const sourceSchema = z.strictObject({
   max_quarantine: z.number().min(0).max(1).default(0.05),
 });
 
+/** Name under which a source's files are listed. */
+export const sourceName = ({ as, dataset }: { readonly as?: string | undefined; readonly dataset: string }): string =>
+  as ?? dataset.replace(/^.*\/|\.[^.]*$/g, '');
+
 export const reshardSchema = z
   .strictObject({
     $schema: z.string().optional(),
-    sources: z.array(sourceSchema).min(1),
+    sources: z
+      .array(sourceSchema)
+      .min(1)
+      .refine((sources) => new Set(sources.map(sourceName)).size === sources.length, {
+        error: 'two sources of one name: say `"as"` of one of them',
+      }),
     mixture: mixtureSchema,
     seed: z.int().min(0).default(0),
     /** Draws of a segment: whole training shards. */

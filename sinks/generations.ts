@@ -3,11 +3,21 @@
  * new, where the plan stands), so that whoever finds a killed run's intent finishes exactly that.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { arrow, type Schema } from '../schemas/arrow.ts';
+import { type Table as ArrowTable, arrow, type Schema } from '../schemas/arrow.ts';
 import { primaryKey } from '../schemas/ledger-row.ts';
 import * as column from './columns.ts';
-import { isAlive, ownProcess, type ProcessMark } from './process.ts';
-import { attempt, insertAbsent, type LanceTable, openIfThere, openOrCreate, type Store } from './store.ts';
+import { isAlive, ownProcess, type ProcessMark, SILENCE_LIMIT } from './process.ts';
+import {
+  attempt,
+  insertAbsent,
+  type LanceTable,
+  newest,
+  openIfThere,
+  openOrCreate,
+  quoted,
+  retryConflicts,
+  type Store,
+} from './store.ts';
 
 /** A published state: whoever starts from the highest generation sees all of it or nothing. */
 export interface Generation {
@@ -63,18 +73,48 @@ export async function readIntent(store: Store, generation: number): Promise<Inte
 export const freezeIntent = (store: Store, intent: Intent): Promise<boolean> =>
   insert(store, INTENTS, String(intent.generation), intent.generation, intent);
 
+/** Only for the process that has claimed it. */
+export const replaceIntent = (store: Store, intent: Intent): Promise<void> =>
+  replace(store, INTENTS, String(intent.generation), intent.generation, intent);
+
 interface Claim extends ProcessMark {
   readonly number: number;
   readonly timeMs: number;
 }
 
-/** Makes this process the one that works on an intent; false while another one that lives does. */
-export async function claimIntent(store: Store, generation: number): Promise<boolean> {
+export interface HeldIntent {
+  /** Others may claim it again. */
+  release(): Promise<void>;
+}
+
+/** A claim shows that its owner lives, several times within the silence after which another host takes it for dead. */
+const BEAT_MS = SILENCE_LIMIT / 5;
+
+/** Makes this process the one that works on an intent until it releases it; null while another one that lives does. */
+export async function claimIntent(store: Store, generation: number, beatMs = BEAT_MS): Promise<HeldIntent | null> {
   const claims = await readAll<Claim>(store, CLAIMS, generation);
-  const newest = claims.reduce<Claim | null>((a, b) => (a && a.number > b.number ? a : b), null);
-  if (newest && isAlive(newest, Date.now() - newest.timeMs)) return false;
-  const claim: Claim = { ...ownProcess(), number: (newest?.number ?? 0) + 1, timeMs: Date.now() };
-  return insert(store, CLAIMS, `${generation}#${claim.number}`, generation, claim);
+  const last = claims.reduce<Claim | null>((a, b) => (a && a.number > b.number ? a : b), null);
+  if (last && isAlive(last, Date.now() - last.timeMs)) return null;
+  const claim: Claim = { ...ownProcess(), number: (last?.number ?? 0) + 1, timeMs: Date.now() };
+  const key = `${generation}#${claim.number}`;
+  if (!(await insert(store, CLAIMS, key, generation, claim))) return null;
+  let beating: Promise<void> = Promise.resolve();
+  const beat = (): void => {
+    // One that fails is made good by the next.
+    beating = beating.then(() =>
+      replace(store, CLAIMS, key, generation, { ...claim, timeMs: Date.now() }).catch(() => {}),
+    );
+  };
+  const timer = setInterval(beat, beatMs).unref();
+  return {
+    async release() {
+      clearInterval(timer);
+      await beating;
+      const table = await openIfThere(store, CLAIMS);
+      await attempt(store.uri, `write ${CLAIMS}`, async () => table?.delete(`key = ${quoted(key)}`));
+      table?.close();
+    },
+  };
 }
 
 /** Forgets generations below `first`, and the intents that led to them. The newest listing is kept with its intent. */
@@ -94,19 +134,32 @@ export async function forgetGenerations(store: Store, first: number): Promise<vo
 async function insert(store: Store, name: string, key: string, generation: number, json: object): Promise<boolean> {
   const table = await openOrCreate(store, name, documents());
   try {
-    const packed = gzipSync(JSON.stringify(json));
-    const row = column.tableOf(documents(), [
-      [
-        column.texts([key]),
-        column.int32s([generation]),
-        column.binaries(new Uint8Array(packed), Int32Array.from([0, packed.length])),
-        column.float64s([Date.now()]),
-      ],
-    ]);
+    const row = documentOf(key, generation, json);
     return (await attempt(store.uri, `write ${name}`, () => insertAbsent(table, 'key', row))) === 1;
   } finally {
     table.close();
   }
+}
+
+/** Another document under a key that is there; nothing where it is not. */
+async function replace(store: Store, name: string, key: string, generation: number, json: object): Promise<void> {
+  const table = await openOrCreate(store, name, documents());
+  const row = documentOf(key, generation, json);
+  await attempt(store.uri, `write ${name}`, () =>
+    retryConflicts(async () => (await newest(table)).mergeInsert('key').whenMatchedUpdateAll().execute(row)),
+  ).finally(() => table.close());
+}
+
+function documentOf(key: string, generation: number, json: object): ArrowTable {
+  const packed = gzipSync(JSON.stringify(json));
+  return column.tableOf(documents(), [
+    [
+      column.texts([key]),
+      column.int32s([generation]),
+      column.binaries(new Uint8Array(packed), Int32Array.from([0, packed.length])),
+      column.float64s([Date.now()]),
+    ],
+  ]);
 }
 
 async function readAll<T>(store: Store, name: string, generation?: number): Promise<T[]> {

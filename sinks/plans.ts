@@ -1,5 +1,6 @@
 /** The tables of plans: a segment counts from the moment its row in `plans` is inserted, which happens once. */
 import { PrepError } from '../schemas/errors.ts';
+import { shardIndex } from '../schemas/mixed-row.ts';
 import { PLAN_VERSION, type Segment } from '../schemas/plan.ts';
 import { domainSchema, domainTable, planSchema } from '../schemas/plan-tables.ts';
 import * as column from './columns.ts';
@@ -180,6 +181,10 @@ export async function dropPlan(store: Store, plan: string): Promise<void> {
   await attempt(store.uri, 'drop the plan', async () => {
     await table.delete(`plan = ${quoted(plan)}`);
     if (await openIfThere(store, domainTable(plan))) await store.connection.dropTable(domainTable(plan));
+    // The same plan may be made again, and then grow otherwise than this one did.
+    const shards = await openIfThere(store, shardIndex(plan));
+    await shards?.delete('true');
+    shards?.close();
   });
   table.close();
 }

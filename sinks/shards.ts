@@ -5,7 +5,7 @@ import { arrow } from '../schemas/arrow.ts';
 import { PrepError } from '../schemas/errors.ts';
 import { type MixedRows, type MixedShape, mixedSchema, shardIndex, shardIndexSchema } from '../schemas/mixed-row.ts';
 import * as column from './columns.ts';
-import { attempt, insertAbsent, openIfThere, openOrCreate, type Store, tableNames } from './store.ts';
+import { attempt, insertAbsent, openIfThere, openOrCreate, quoted, type Store, tableNames } from './store.ts';
 
 export interface ShardEntry {
   readonly plan: string;
@@ -62,11 +62,17 @@ export async function publishShard(store: Store, entry: ShardEntry): Promise<boo
   }
 }
 
-/** Forgets published shards, before their tables are dropped. */
-export async function unpublishShards(store: Store, plan: string, shards: readonly number[]): Promise<void> {
+/** Forgets these published shards, before their tables are dropped; not what another process has put in their place meanwhile. */
+export async function unpublishShards(
+  store: Store,
+  plan: string,
+  shards: readonly Pick<ShardEntry, 'table'>[],
+): Promise<void> {
   const table = await openIfThere(store, shardIndex(plan));
   if (!table || shards.length === 0) return;
-  await attempt(store.uri, 'forget shards', () => table.delete(`shard IN (${shards.join(', ')})`));
+  await attempt(store.uri, 'forget shards', () =>
+    table.delete(`\`table\` IN (${shards.map(({ table: name }) => quoted(name)).join(', ')})`),
+  );
   table.close();
 }
 

@@ -44,6 +44,13 @@ export function compatible(known: Known, mixture: Mixture): Compatibility {
       [references.get('wrist')!, 'wrist'],
       'say `"reference"` in the mixture file, or allow "wrist-reference" (its proprioception is constant)',
     );
+  const blind = known.find(([, one]) => reference !== 'base' && one.roles[reference] === undefined);
+  if (blind !== undefined)
+    throw refusal(
+      ['reference', blind[0], `no ${reference} camera`],
+      ['the mixture', reference],
+      'no row of it could be re-targeted and all its actions would be masked: leave it out, or say another `"reference"`',
+    );
   const tool = mixture.tool ?? first![1].tool;
   checkTools(known, tool, allowed.has('unlike-ee'));
   const rot6d = mixture.rot6d ?? first![1].rot6d;

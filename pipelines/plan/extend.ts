@@ -14,7 +14,7 @@ import { turnsOf } from '../../transforms/order/turns.ts';
 import { compatible } from './compatible.ts';
 import { type Domain, sorted } from './domain.ts';
 import { type GatheredEntry, gather } from './gather.ts';
-import { checkDraws, domainAttempt } from './make.ts';
+import { checkDraws, checkIntrinsics, domainAttempt } from './make.ts';
 import { planReport } from './report.ts';
 
 export interface Extension {
@@ -34,6 +34,7 @@ export async function extendPlan(store: Store, plan: string, draws: number): Pro
   const mixture = last.mixture as Mixture;
   const gathered = await gather(store, mixture);
   const { harmony } = compatible([...gathered.metadata], mixture);
+  checkIntrinsics(gathered, mixture);
   if (JSON.stringify(harmony) !== JSON.stringify(last.harmony)) throw otherHarmony(plan, last.harmony, harmony);
   const known = await domainsOf(store, plan, segments);
   const building: Building = { seed: last.segment.seed, next: 1 + Math.max(...known.keys()), known, made: new Map() };
@@ -71,7 +72,8 @@ export async function extendPlan(store: Store, plan: string, draws: number): Pro
     store,
     plan,
     attempt,
-    [...building.made].map(([domain, one]) => ({ domain, ...one })),
+    // What a later pass would have drawn from is made again when that pass comes: stored every time, it would fill the store.
+    [...building.made].filter(([domain]) => named.has(domain)).map(([domain, one]) => ({ domain, ...one })),
   );
   const row: StoredSegment = {
     segment,
@@ -108,22 +110,31 @@ export async function domainsOf(
   );
 }
 
-interface Building {
+export interface Building {
   readonly seed: number;
   next: number;
   readonly known: ReadonlyMap<number, Domain>;
   readonly made: Map<number, Domain>;
 }
 
-/** The domains of an entry as the new segment finds them: those before, less what is gone, and one of what is new. */
-function openDomains(before: SegmentEntry, entry: GatheredEntry, building: Building) {
+/**
+ * The domains of an entry as the new segment finds them: those before, less what is gone, and one of what is new. An episode
+ * of which other steps are eligible now (its flags changed) is gone, and new.
+ */
+export function openDomains(
+  before: Pick<SegmentEntry, 'after' | 'name' | 'dataset'>,
+  entry: Pick<GatheredEntry, 'eligible'>,
+  building: Building,
+) {
   const now = entry.eligible.build();
-  const eligible = new Set(now.keys);
+  const places = new Map<bigint, number>();
+  for (let i = now.keys.length - 1; i >= 0; i--) places.set(now.keys[i]!, i);
   const seen = new Set<bigint>();
   let gone = 0;
   const open = before.after.flatMap((state): OpenDomain[] => {
     const domain = building.known.get(state.domain)!;
-    for (const key of domain.keys) seen.add(key);
+    const eligible = unchanged(domain, now, places);
+    for (const key of eligible) seen.add(key);
     const dead = domain.keys.reduce((count, key) => count + (eligible.has(key) ? 0 : 1), 0);
     if (dead === 0) return [openDomain(state)];
     gone += new Set(domain.keys.filter((key) => !eligible.has(key))).size;
@@ -142,6 +153,24 @@ function openDomains(before: SegmentEntry, entry: GatheredEntry, building: Build
       remedy: 'make a new plan without the entry',
     });
   return { open, added: new Set(fresh.keys).size, gone };
+}
+
+/** Episodes of a domain whose eligible steps are still the same. @param places key → its first range in `now` */
+function unchanged(domain: Domain, now: Domain, places: ReadonlyMap<bigint, number>): Set<bigint> {
+  const same = new Set<bigint>();
+  for (let from = 0; from < domain.keys.length; ) {
+    const key = domain.keys[from]!;
+    const at = places.get(key) ?? -1;
+    let [n, equal] = [0, at >= 0];
+    for (; domain.keys[from + n] === key; n++)
+      equal &&=
+        now.keys[at + n] === key &&
+        now.starts[at + n] === domain.starts[from + n] &&
+        now.ends[at + n] === domain.ends[from + n];
+    if (equal && now.keys[at + n] !== key) same.add(key);
+    from += n;
+  }
+  return same;
 }
 
 /** The rest of the current pass without the dead steps; later passes draw from a domain that lacks them. */

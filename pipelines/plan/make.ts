@@ -159,7 +159,7 @@ function nothingEligible({ name, dataset, tasks }: Gathered['entries'][number]):
   });
 }
 
-function checkIntrinsics({ entries }: Gathered, { needsIntrinsics, allow }: Mixture): void {
+export function checkIntrinsics({ entries }: Gathered, { needsIntrinsics, allow }: Mixture): void {
   if (!needsIntrinsics || allow.includes('no-intrinsics')) return;
   for (const { name, dataset, sources } of entries) {
     const without = sources.find((source) => source.endsWith(', none'));

@@ -1,5 +1,6 @@
 /** What is new at the sources. Path, size and time only decide what is looked at; what an episode is, its content decides. */
-import type { ReshardConfig, ReshardSource } from '../../schemas/reshard.ts';
+import { statSync } from 'node:fs';
+import { type ReshardConfig, type ReshardSource, sourceName } from '../../schemas/reshard.ts';
 import type { Listing } from '../../sinks/generations.ts';
 import { openRoot } from '../../sources/bytes.ts';
 import { type FileStamps, listStamps } from '../../sources/frozen.ts';
@@ -11,13 +12,28 @@ export interface News {
   readonly vanished: number;
 }
 
-/** Name under which a source's files are listed: its tables. */
-export const sourceName = ({ as, dataset }: ReshardSource): string => as ?? dataset.replace(/^.*\/|\.[^.]*$/g, '');
-
 export async function listSources({ sources }: ReshardConfig, access: Access): Promise<Listing> {
   const listing: Record<string, FileStamps> = {};
-  for (const source of sources) listing[sourceName(source)] = await listStamps(await openRoot(source.root, access));
+  for (const source of sources) {
+    listing[sourceName(source)] = await listStamps(await openRoot(source.root, access));
+    const beside = await besideStamps(source, access);
+    if (Object.keys(beside).length > 0) listing[`${sourceName(source)} (beside)`] = beside;
+  }
   return listing;
+}
+
+/** What an ingest reads beside its root: calibration, exclusions, a mapping. That they changed is news; episodes show of which. */
+async function besideStamps({ calibration, exclude, mapping }: ReshardSource, access: Access): Promise<FileStamps> {
+  const found: Record<string, string> = {};
+  for (const path of [calibration, exclude, mapping]) {
+    if (path === undefined) continue;
+    const file = /^[a-z][a-z0-9+.-]+:\/\//i.test(path) ? undefined : statSync(path, { throwIfNoEntry: false });
+    if (file?.isFile()) found[path] = `${file.size} ${file.mtimeMs}`;
+    else
+      for (const [name, stamp] of Object.entries(await listStamps(await openRoot(path, access))))
+        found[`${path}/${name}`] = stamp;
+  }
+  return found;
 }
 
 export function newsOf(before: Listing | null, now: Listing): News {

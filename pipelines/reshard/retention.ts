@@ -11,11 +11,7 @@ export async function prune(store: Store, { retention }: ReshardConfig, plan: st
     const segments = await readSegments(store, plan);
     const first = segments.slice(-retention.shard_segments)[0]!.segment.start;
     const old = (await readShards(store, plan)).filter(({ start, draws }) => start + draws <= first);
-    await unpublishShards(
-      store,
-      plan,
-      old.map(({ shard }) => shard),
-    );
+    await unpublishShards(store, plan, old);
     for (const { table } of old) {
       await dropTable(store, table);
       dropped.push(table);

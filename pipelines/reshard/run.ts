@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { PrepError } from '../../schemas/errors.ts';
 import { type Mixture, mixtureOf } from '../../schemas/mixture.ts';
-import type { ReshardConfig, ReshardSource } from '../../schemas/reshard.ts';
+import { PLAN_VERSION } from '../../schemas/plan.ts';
+import { type ReshardConfig, type ReshardSource, sourceName } from '../../schemas/reshard.ts';
 import { compactDataset } from '../../sinks/compact.ts';
 import {
   claimIntent,
@@ -17,11 +18,13 @@ import {
   publishGeneration,
   readGenerations,
   readIntent,
+  replaceIntent,
 } from '../../sinks/generations.ts';
 import { readSegments } from '../../sinks/plans.ts';
 import { readLedger } from '../../sinks/read.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
 import { finishSwap } from '../../sinks/swap.ts';
+import type { FileStamps } from '../../sources/frozen.ts';
 import type { Access } from '../../sources/remote/access.ts';
 import { runIngest } from '../ingest.ts';
 import { type IngestRequest, openIngest } from '../ingest-plan.ts';
@@ -30,7 +33,7 @@ import { makePlan } from '../plan/make.ts';
 import { makeShards } from '../shard/shard.ts';
 import { makeStats } from '../stats/make.ts';
 import { openStoreSink, settleTwins } from '../store-sink.ts';
-import { changedFiles, listSources, newsOf, sourceName } from './news.ts';
+import { changedFiles, listSources, newsOf } from './news.ts';
 import { prune } from './retention.ts';
 import { excludeVanished } from './vanished.ts';
 
@@ -102,10 +105,17 @@ async function rounds(
     report.plan = last?.plan ?? null;
     const pending = await readIntent(store, report.generation + 1);
     const own = pending === null;
-    const intent = pending ?? (await newIntent(store, request, last, report));
-    if (intent === null) return report.published.length > 0 ? 'done' : 'nothing-new';
-    if (intent === 'taken' || !(await claimIntent(store, intent.generation))) return 'busy';
-    if (!(await realise(store, request, { intent, last, report, signal }))) return 'interrupted';
+    const found = pending ?? (await newIntent(store, request, last, report));
+    if (found === null) return report.published.length > 0 ? 'done' : 'nothing-new';
+    const held = found === 'taken' ? null : await claimIntent(store, found.generation);
+    if (found === 'taken' || held === null) return 'busy';
+    let intent = found;
+    try {
+      if (!own) intent = await ofThisConfig(store, request, found);
+      if (!(await realise(store, request, { intent, last, report, signal }))) return 'interrupted';
+    } finally {
+      await held.release();
+    }
     // Another process may have thought this one dead and published the same: then it is done all the same.
     report.published = [...report.published, intent.generation];
     if (own) {
@@ -121,7 +131,7 @@ const digestOf = (config: ReshardConfig): string =>
 /** Null where nothing is new; `taken` where another process froze the next intent meanwhile. */
 async function newIntent(
   store: Store,
-  { config, access, ifStale }: ReshardRequest,
+  { config, access, ifStale, ingestOf }: ReshardRequest,
   last: Generation | null,
   report: Mutable<ReshardReport>,
 ): Promise<Intent | 'taken' | null> {
@@ -131,6 +141,8 @@ async function newIntent(
   Object.assign(report, news);
   const stale = last === null || last.config !== digestOf(config) || news.added + news.changed + news.vanished > 0;
   if (!stale && (ifStale || report.published.length > 0)) return null;
+  // A list that cannot be read would be tried every night, whatever came meanwhile: it is not frozen.
+  for (const source of config.sources) await checkSource(ingestOf(source), listing[sourceName(source)]!);
   const intent: Intent = {
     generation: (last?.generation ?? 0) + 1,
     config: digestOf(config),
@@ -139,6 +151,27 @@ async function newIntent(
     plan: last?.plan ?? null,
   };
   return (await freezeIntent(store, intent)) ? intent : 'taken';
+}
+
+/** @throws PrepError for a source that has no dataset in these files, such as an empty folder */
+async function checkSource(request: IngestRequest, files: FileStamps): Promise<void> {
+  const open = await openIngest({ ...request, source: { ...request.source, frozen: { files, changed: () => false } } });
+  open.table.sideFiles?.close();
+}
+
+/** A killed run's intent under a config that was changed since: sources that it does not know are listed now. */
+async function ofThisConfig(
+  store: Store,
+  { config, access, ingestOf }: ReshardRequest,
+  intent: Intent,
+): Promise<Intent> {
+  if (intent.config === digestOf(config)) return intent;
+  const added = config.sources.filter((source) => !Object.hasOwn(intent.listing, sourceName(source)));
+  const listing = await listSources({ ...config, sources: added }, access);
+  for (const source of added) await checkSource(ingestOf(source), listing[sourceName(source)]!);
+  const changed = { ...intent, config: digestOf(config), listing: { ...intent.listing, ...listing } };
+  await replaceIntent(store, changed);
+  return changed;
 }
 
 interface Realising {
@@ -156,19 +189,19 @@ async function realise(
 ): Promise<boolean> {
   const { config } = request;
   const before = last ? ((await readIntent(store, last.generation))?.listing ?? {}) : {};
-  const rates = new Set<string>();
+  const tables = new Set<string>();
   for (const source of config.sources) {
     const name = sourceName(source);
-    const counts = await ingestSource(
+    const ingested = await ingestSource(
       request,
       source,
       { before: before[name] ?? {}, now: intent.listing[name] ?? {} },
       signal,
     );
-    if (counts === null) return false;
-    report.episodes = { ...report.episodes, [name]: counts };
+    if (ingested === null) return false;
+    report.episodes = { ...report.episodes, [ingested.table]: ingested.seen };
     if (config.vanished === 'exclude') await excludeVanished(request.ingestOf(source), intent.listing[name] ?? {});
-    rates.add(name);
+    tables.add(ingested.table);
   }
   const plan = await segmentOf(store, request, intent);
   report.plan = plan.id;
@@ -178,7 +211,9 @@ async function realise(
   if (signal.aborted) return false;
   if (config.shards) {
     const part = { index: 0, of: 1 };
-    const range = [plan.draws - config.segment_draws, plan.draws] as const;
+    // All that are to stay: an earlier segment may have ended within a shard, or have none because none were asked for then.
+    const from = Math.floor(plan.start / config.shard_draws) * config.shard_draws;
+    const range = [from, plan.draws] as const;
     const made = await makeShards(
       { store: store.uri, plan: plan.id, size: config.shard_draws, part, range, replace: false },
       { signal, progress: () => undefined },
@@ -186,11 +221,11 @@ async function realise(
     report.shards += made.made;
     if (made.state === 'interrupted') return false;
   }
-  if (config.compact) for (const name of rates) await compactDataset(store.uri, name);
+  if (config.compact) for (const name of tables) await compactDataset(store.uri, name);
   if (signal.aborted) return false;
   await publishGeneration(store, {
     generation: intent.generation,
-    tables: await tableCounts(store.uri, [...rates]),
+    tables: await tableCounts(store.uri, [...tables]),
     plan: plan.id,
     segments: plan.segments,
     stats: report.stats,
@@ -228,31 +263,36 @@ async function ingestSource(
         remedy: 'see `prep status --by reason`; mend the source or raise max_quarantine: nothing was published',
       });
     await settleTwins(open);
-    return summary.seen;
+    return { table: open.table.name, seen: summary.seen };
   } finally {
     open.table.sideFiles?.close();
   }
 }
 
-/** The plan with the segment of this intent: made, appended, or found where a killed run had got so far. */
+/** The plan with the segment of this intent: made, appended, or found where a killed run had got so far. `start`: of the first segment that keeps its shards. */
 async function segmentOf(store: Store, { config }: ReshardRequest, intent: Intent) {
   const mixture = mixtureOf(config.mixture);
-  const { segment_draws: draws, seed } = config;
+  const { segment_draws: draws, seed, retention } = config;
   if (intent.plan === null || !(await sameMixture(store, intent.plan, mixture, seed))) {
     const made = await makePlan({ store: store.uri, mixture, draws, seed });
-    return { id: made.plan, draws, segments: 1 };
+    return { id: made.plan, start: 0, draws, segments: 1 };
   }
   const there = await readSegments(store, intent.plan);
   if (there.length <= intent.segments) await extendPlan(store, intent.plan, draws);
   const now = (await readSegments(store, intent.plan)).slice(0, intent.segments + 1);
   const last = now.at(-1)!.segment;
-  return { id: intent.plan, draws: last.start + last.draws, segments: now.length };
+  const sharded = retention.shard_segments === undefined ? now : now.slice(-retention.shard_segments);
+  return { id: intent.plan, start: sharded[0]!.segment.start, draws: last.start + last.draws, segments: now.length };
 }
 
-/** Another mixture or seed in the config is another plan: a segment cannot change what the plan asks for. */
+/**
+ * Another mixture or seed in the config is another plan: a segment cannot change what the plan asks for. So is one whose plan
+ * was dropped, or made by another version.
+ */
 async function sameMixture(store: Store, plan: string, mixture: Mixture, seed: number): Promise<boolean> {
-  const [first] = await readSegments(store, plan);
-  return JSON.stringify(first!.mixture) === JSON.stringify(mixture) && first!.segment.seed === seed;
+  const first = (await readSegments(store)).find(({ segment }) => segment.plan === plan);
+  if (first?.version !== PLAN_VERSION) return false;
+  return JSON.stringify(first.mixture) === JSON.stringify(mixture) && first.segment.seed === seed;
 }
 
 async function tableCounts(uri: string, names: readonly string[]): Promise<Generation['tables']> {

@@ -2,6 +2,7 @@
 import { openDataset } from '../../sinks/read.ts';
 import type { FileStamps } from '../../sources/frozen.ts';
 import { type IngestRequest, openIngest } from '../ingest-plan.ts';
+import { STALE } from '../relabel.ts';
 import { openStoreSink } from '../store-sink.ts';
 
 export async function excludeVanished(request: IngestRequest, files: FileStamps): Promise<number> {
@@ -23,6 +24,8 @@ export async function excludeVanished(request: IngestRequest, files: FileStamps)
           state: 'rejected',
           reason: 'excluded',
           detail: `the file ${entry.record.shard} is no longer at the source`,
+          // A file that comes back is read again, though it holds what it held.
+          fingerprint: STALE,
         },
       });
     await sink.close({ state: 'done', summary: { vanished: gone.length } });

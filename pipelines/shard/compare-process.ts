@@ -31,7 +31,7 @@ async function compare(storeUri: string, entry: ShardEntry): Promise<number> {
           `row ${count + i} is draw ${draws[i]}, step ${steps[i]} of ${keys[i]}; the plan says ${wanted.step} of ${wanted.episodeKey}`,
         );
     }
-    compared += await compareSome(rows, batch, entry.start + count);
+    compared += await compareSome(rows, batch, { first: entry.start + count, always: entry.start });
     count += batch.numRows;
   }
   if (count !== entry.draws) throw new Error(`${count} rows, not ${entry.draws}`);
@@ -40,11 +40,15 @@ async function compare(storeUri: string, entry: ShardEntry): Promise<number> {
   return compared;
 }
 
-/** Rows of a batch chosen by their seed (and the first), every column against rows made again from the source. */
-async function compareSome(rows: PlanRows, batch: RecordBatch, first: number): Promise<number> {
+/** Rows of a batch chosen by their seed (and the shard's first), every column against rows made again from the source. */
+async function compareSome(
+  rows: PlanRows,
+  batch: RecordBatch,
+  { first, always }: { readonly first: number; readonly always: number },
+): Promise<number> {
   const { seed } = rows.segments[0]!.segment;
   const chosen = Array.from({ length: batch.numRows }, (_, i) => i).filter(
-    (i) => first + i === 0 || drawSeed(seed, first + i)[0] % ONE_IN === 0,
+    (i) => first + i === always || drawSeed(seed, first + i)[0] % ONE_IN === 0,
   );
   if (chosen.length === 0) return 0;
   const made = mixedTable(mixedSchema(rows.shape, {}), rows.shape, await rows.rows(chosen.map((i) => first + i)));

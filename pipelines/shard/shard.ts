@@ -55,12 +55,12 @@ export async function makeShards(request: ShardRequest, control: ShardControl): 
   try {
     rows = await openPlanRows(store, request.plan);
     const wanted = wantedShards(request, rows.draws);
-    const there = await presentShards(store, request, rows);
+    const there = await presentShards(store, request, rows, new Set(wanted.map(({ shard }) => shard)));
     const missing = wanted.filter(({ shard }) => !there.has(shard));
     const counts = { rows: 0, bytes: 0, compared: 0, made: 0 };
     for (const one of missing) {
       if (control.signal.aborted) break;
-      const made = await makeShard(store, request, rows, one);
+      const made = await makeShard(store, rows, one);
       counts.rows += one.draws;
       counts.bytes += made.bytes;
       counts.compared += made.compared;
@@ -68,7 +68,7 @@ export async function makeShards(request: ShardRequest, control: ShardControl): 
       control.progress(counts.made, missing.length);
     }
     return {
-      plan: request.plan,
+      plan: rows.plan,
       shards: wanted.length,
       there: wanted.length - missing.length,
       ...counts,
@@ -105,9 +105,11 @@ function wantedShards({ size, part, range }: ShardRequest, draws: number): Wante
 /** Shards that count already. @throws PrepError `stale-shard` where they were made of other rows, or in another size */
 async function presentShards(
   store: Store,
-  { plan, size, replace }: ShardRequest,
+  { size, replace }: ShardRequest,
   rows: PlanRows,
+  wanted: ReadonlySet<number>,
 ): Promise<Set<number>> {
+  const { plan } = rows;
   const shards = await readShards(store, plan);
   // The last shard of a plan that has grown since is short: it is made again.
   const fits = ({ shard, start, draws }: ShardEntry): boolean =>
@@ -124,17 +126,15 @@ async function presentShards(
           : 'one made before a relabel',
       remedy: '--replace makes them again',
     });
-  const gone = shards.filter((one) => one.fingerprint !== rows.fingerprint || !fits(one));
-  await unpublishShards(
-    store,
-    plan,
-    gone.map(({ shard }) => shard),
-  );
+  // Of shards that this call does not make the good draws stay.
+  const gone = shards.filter((one) => foreign.includes(one) || (wanted.has(one.shard) && !fits(one)));
+  await unpublishShards(store, plan, gone);
   for (const { table } of gone) await dropTable(store, table);
   return new Set(shards.filter((one) => !gone.includes(one)).map(({ shard }) => shard));
 }
 
-async function makeShard(store: Store, { plan }: ShardRequest, rows: PlanRows, wanted: Wanted) {
+async function makeShard(store: Store, rows: PlanRows, wanted: Wanted) {
+  const { plan } = rows;
   const name = shardTable(plan, wanted.shard, attemptName());
   const writer = await openShardWriter(store, name, rows.shape, rows.metadata);
   let bytes = 0;

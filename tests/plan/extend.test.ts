@@ -1,7 +1,11 @@
 /** A plan that grows: earlier draws stay, new episodes are drawn by what is left of them, what is gone is drawn no more. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openPlanRows, type PlacedDraw } from '../../pipelines/mixed/plan-rows.ts';
 import { extendPlan } from '../../pipelines/plan/extend.ts';
+import { domainTable } from '../../schemas/plan-tables.ts';
+import { readLedger } from '../../sinks/read.ts';
 import { connectStore } from '../../sinks/store.ts';
 import { prep } from '../cli/run.ts';
 import { freshFolder, KARLP, RELEASE } from '../e2e/demo-set.ts';
@@ -45,5 +49,28 @@ it('keeps its draws, takes new episodes, and leaves out what is set aside', { ti
   const again = await extendPlan(open, value.plan, 48);
   expect(again.segment.segment).toBe(grown.segment.segment + 1);
   expect(again.newEpisodes).toBe(0);
+  open.connection.close();
+});
+
+it('stores no domain that it does not draw from', { timeout: 120_000 }, async () => {
+  const store = freshFolder();
+  const words = ['ingest', 'droid', '--root', RELEASE, '--store', store, '--calibration', KARLP, '--workers', '1'];
+  expect((await prep(...words)).code).toBe(0);
+  const mixture = { entries: [{ dataset: 'droid', weight: 1, filter: { success: 'any' } }] };
+  const { value } = await plan(store, mixture, '--draws', '16', '--seed', '4');
+  const [gone] = (await readLedger(store, 'droid')).filter(({ entry }) => entry.state === 'kept');
+  const excluded = join(freshFolder(), 'excluded.txt');
+  writeFileSync(excluded, `${gone!.entry.episode}\n`);
+  expect((await prep(...words, '--exclude', excluded)).code).toBe(0);
+  const open = await connectStore(store);
+  const table = await open.connection.openTable(domainTable(value.plan));
+  const before = await table.countRows();
+  const grown = await extendPlan(open, value.plan, 16);
+  expect(grown.goneEpisodes).toBe(1);
+  await table.checkoutLatest();
+  expect(await table.countRows()).toBe(before);
+  expect((await placed(store, value.plan)).slice(16).map(({ episodeKey }) => episodeKey)).not.toContain(
+    gone!.entry.episodeKey,
+  );
   open.connection.close();
 });

@@ -1,6 +1,9 @@
 /** `prep plan` on small stores: eligibility against the rows themselves, refusals, the report against the draws. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openPlanRows } from '../../pipelines/mixed/plan-rows.ts';
+import { compatible } from '../../pipelines/plan/compatible.ts';
+import { mixtureOf } from '../../schemas/mixture.ts';
+import { openPlanning } from '../../sinks/planning.ts';
 import { openDataset } from '../../sinks/read.ts';
 import { connectStore } from '../../sinks/store.ts';
 import { prep, prepJson } from '../cli/run.ts';
@@ -117,6 +120,23 @@ describe('is refused', () => {
     const { code, value } = await plan(store, mixture, '--draws', '16');
     expect(code).toBe(value.error?.code === 'unknown-dataset' ? 2 : 1);
     expect(value.message).toMatch(message);
+  });
+
+  it('a reference that a dataset has no camera for', async () => {
+    const open = await connectStore(store);
+    const reader = (await openPlanning(open, 'maniskill'))!;
+    const { third } = reader.metadata.roles;
+    const mixture = mixtureOf({
+      tool: 'canonical',
+      reference: 'wrist',
+      entries: [{ dataset: 'maniskill', weight: 1 }],
+    });
+    expect(compatible([['maniskill', reader.metadata]], mixture).harmony.reference).toBe('wrist');
+    expect(() => compatible([['maniskill', { ...reader.metadata, roles: { third: third! } }]], mixture)).toThrow(
+      /unlike-datasets .*maniskill: no wrist camera.*would be masked/,
+    );
+    reader.close();
+    open.connection.close();
   });
 
   it('unlike chunks, and axes', async () => {

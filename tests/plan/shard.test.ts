@@ -68,6 +68,10 @@ describe('shards', () => {
     }
     const parts = await Promise.all(['0/2', '1/2'].map((part) => prepJson(...words, '--shard', part)));
     expect(parts.map(({ code }) => code)).toEqual([0, 0]);
+    // However few rows a shard has, one of them is compared.
+    const small = (await plan(store, PAPER, '--draws', '64', '--seed', '3')).value.plan;
+    const few = await prepJson<{ compared: number }>('shard', store, '--plan', small, '--size', '16');
+    expect(few.value.compared).toBeGreaterThanOrEqual(4);
     const last = await prepJson<{ made: number; there: number }>(...words);
     expect(last.value).toMatchObject({ made: 0, there: 4 });
     expect(await readAll({ from: 'shards' })).toEqual(random);
@@ -112,6 +116,9 @@ it('go with their plan, at the next gc', { timeout: 300_000 }, async () => {
   const dry = await prepJson<{ shards: string[] }>('gc', store, '--dry-run');
   expect(dry.value.shards).toEqual([]);
   expect((await prep('plan', 'drop', store, other)).code).toBe(0);
+  const open = await connectStore(store);
+  expect(await readShards(open, other)).toEqual([]);
+  open.connection.close();
   const swept = await prepJson<{ shards: string[] }>('gc', store);
   expect(swept.value.shards.length).toBe(2);
   expect(swept.value.shards.every((name) => name.startsWith(`shards_${other}`))).toBe(true);

@@ -91,11 +91,24 @@ class ShardRows:
             table = self._open(s)
             for begin in range(0, len(mine), TAKE_ROWS):
                 part = mine[begin : begin + TAKE_ROWS]
-                piece = table.take((part - self.starts[s]).tolist(), columns=names)
+                piece = self._take(s, table, (part - self.starts[s]).tolist(), names)
                 self._check(s, piece, part)
                 pieces.append(piece)
         table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
         return self._columns(table, pieces, wanted, roles)
+
+    def _take(self, which: int, table, offsets: list[int], names: list[str]) -> pa.Table:
+        try:
+            return table.take(offsets, columns=names)
+        except (OSError, ValueError) as error:
+            # Retention may drop a shard that is open here.
+            if "not found" not in str(error).lower() and "no such file" not in str(error).lower():
+                raise
+            row = self.entries[which]
+            raise fault(
+                "stale-shard", row["table"], f"shard {row['shard']:05d}, which was there when it was opened", "its files are gone",
+                '`prep shard` makes it again, or read with source="plan"',
+            ) from error
 
     def _check(self, which: int, piece: pa.Table, draws: np.ndarray) -> None:
         if not np.array_equal(columns.plain(piece, "draw"), draws):

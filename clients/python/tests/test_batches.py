@@ -244,6 +244,15 @@ class Batches(unittest.TestCase):
         stores.write_shards(store, PLAN, 96, fingerprint="0" * 32)
         self.refused(["stale-shard", "fingerprint", self.shards[0]], store=store)
 
+    def test_shard_dropped_while_it_is_read(self):
+        store = stores.copy_of_store()
+        names = stores.write_shards(store, PLAN, 96)
+        data = self.open(store=store, source="shards")
+        data[0]
+        shutil.rmtree(f"{store}/{names[0]}.lance")
+        with self.assertRaisesRegex(PrepError, f"stale-shard.*{names[0]}.*gone"):
+            data[1]
+
     def test_shards_that_hold_a_part_are_left_alone(self):
         store = stores.copy_of_store()
         stores.write_shards(store, PLAN, 96)
