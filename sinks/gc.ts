@@ -3,7 +3,8 @@ import { endParts, type Fenced, ownership } from './fence.ts';
 import { listDatasets } from './read.ts';
 import { deleteRows } from './recover.ts';
 import { lastRunNumber, runOfGroup } from './runs.ts';
-import { attempt, type LanceTable, newest, tableNames } from './store.ts';
+import { scan } from './scan.ts';
+import { attempt, type LanceTable, newest, openIfThere, type Store, tableNames } from './store.ts';
 import { closeTables, openTablesThere } from './tables.ts';
 
 export interface GcReport {
@@ -16,7 +17,7 @@ export interface GcReport {
   readonly partsRecovered: number;
   /** Parts being written: their open groups were left alone. */
   readonly partsLive: number;
-  /** Rows of replaced attempts that stay because the store has plans. */
+  /** Rows of replaced attempts that stay because a plan draws them. */
   readonly replacedKept: number;
 }
 
@@ -35,17 +36,32 @@ export async function gcDataset(uri: string, dataset: string, { dryRun }: GcOpti
     if (!steps || !ledger || !tracks || !parts || !runs)
       return { dataset, stepRows: 0, trackRows: 0, groups: 0, partsRecovered: 0, partsLive: 0, replacedKept: 0 };
     return await attempt(store.uri, `collect garbage of ${dataset}`, async () => {
-      const plans = (await tableNames(store)).some((name) => name.startsWith('plan_'));
-      return collect({ steps, ledger, tracks, parts, runs }, { dataset, dryRun, keepReplaced: plans });
+      const planned = await plannedKeys(store);
+      return collect({ steps, ledger, tracks, parts, runs }, { dataset, dryRun, planned });
     });
   } finally {
     closeTables({ store, steps, ledger, tracks, parts, runs });
   }
 }
 
+/** Keys of all episodes in the domains of the plans that the store has. */
+async function plannedKeys(store: Store): Promise<ReadonlySet<bigint>> {
+  const keys = new Set<bigint>();
+  for (const name of await tableNames(store)) {
+    if (!/^plan_.+_domain$/.test(name)) continue;
+    const table = await openIfThere(store, name);
+    if (!table) continue;
+    for await (const batch of scan(table.query().select(['episode_key'])))
+      for (const key of batch.getChild('episode_key')!.toArray() as BigInt64Array) keys.add(key);
+    table.close();
+  }
+  return keys;
+}
+
 interface Collecting extends GcOptions {
   readonly dataset: string;
-  readonly keepReplaced: boolean;
+  /** Episodes that plans draw: of these replaced attempts stay, for old draws keep meaning what they meant. */
+  readonly planned: ReadonlySet<bigint>;
 }
 
 async function collect(tables: Fenced, options: Collecting): Promise<GcReport> {
@@ -66,8 +82,9 @@ async function collect(tables: Fenced, options: Collecting): Promise<GcReport> {
     if (standing === 'latest') return false;
     if (run > newestRun || liveRuns.has(run)) return false;
     if (standing === undefined && dryRun && committed.has(group)) return false;
-    if (standing === 'replaced' && options.keepReplaced) replacedKept += rows;
-    return standing !== 'replaced' || !options.keepReplaced;
+    const needed = standing === 'replaced' && options.planned.has(key);
+    if (needed) replacedKept += rows;
+    return !needed;
   };
   const stepVoid = await voidRows(tables.steps, verdict);
   const trackVoid = await voidRows(tables.tracks, verdict);

@@ -37,6 +37,8 @@ export function lastValidStepOf(time: Float64Array, valid: number, dt: number): 
 export interface EntryRules {
   readonly filter: Filter;
   readonly metadata: PrepMetadata;
+  /** Camera in whose axes the plan's actions are. */
+  readonly reference: PrepMetadata['reference'];
 }
 
 /** @param lastStep gives the last step with `min_valid` chunk steps inside the episode */
@@ -65,7 +67,7 @@ export const count = (ranges: readonly StepRange[]): number =>
   ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 
 /** The first rule that takes the whole episode. */
-function episodeRule(episode: PlannableEpisode, { filter, metadata }: EntryRules): string | null {
+function episodeRule(episode: PlannableEpisode, { filter, metadata, reference }: EntryRules): string | null {
   const has = (wanted: readonly string[] | undefined, value: string) => wanted === undefined || wanted.includes(value);
   if (!has(filter.robot, episode.robot)) return 'robot';
   if (!has(filter.split, episode.split)) return 'split';
@@ -75,7 +77,9 @@ function episodeRule(episode: PlannableEpisode, { filter, metadata }: EntryRules
     return `success ${filter.success ?? 'not-failure'}`;
   if (filter.has_instruction && !episode.instructions.some((text) => text.trim() !== '')) return 'has_instruction';
   if (episode.steps < (filter.min_steps ?? 1)) return 'min_steps';
-  const camera = referenceCamera(episode, metadata);
+  const camera = referenceCamera(episode, { ...metadata, reference });
+  // Re-targeted to a camera that is not known every action would be masked.
+  if (reference !== metadata.reference && (camera?.quality ?? 'unusable') === 'unusable') return 'reference';
   if (filter.calibration !== undefined && !has(filter.calibration, camera?.source ?? 'none')) return 'calibration';
   if (filter.quality !== undefined && !has(filter.quality, camera?.quality ?? 'unusable')) return 'quality';
   if (filter.fraction && hashShare(episode.episodeKey, filter.fraction.salt) >= filter.fraction.share)
@@ -91,7 +95,7 @@ function successful(success: boolean | null, wanted: NonNullable<Filter['success
 /** The calibration of the camera that the table's actions refer to, as far as the ledger tells which one it was. */
 export function referenceCamera(
   episode: PlannableEpisode,
-  { reference, roles }: PrepMetadata,
+  { reference, roles }: Pick<PrepMetadata, 'reference' | 'roles'>,
 ): CameraCalibration | undefined {
   const names = reference === 'base' ? [] : (roles[reference] ?? []);
   const cameras = names.flatMap((name) => episode.calibration[name] ?? []);

@@ -39,12 +39,14 @@ export interface Gathered {
 export async function gather(store: Store, mixture: Mixture): Promise<Gathered> {
   const entries = mixture.entries.map(({ name, dataset, weight }) => newEntry(name, dataset, weight));
   const metadata = new Map<string, PrepMetadata>();
+  let reference = mixture.reference;
   for (const dataset of new Set(mixture.entries.map((entry) => entry.dataset))) {
     const reader = await openPlanning(store, dataset);
     if (!reader) throw unknown(store, dataset);
     try {
       metadata.set(dataset, reader.metadata);
-      await gatherDataset(reader, dataset, mixture, entries);
+      reference ??= reader.metadata.reference;
+      await gatherDataset(reader, { dataset, mixture, entries, reference });
     } finally {
       reader.close();
     }
@@ -74,11 +76,17 @@ const unknown = (store: Store, dataset: string): PrepError =>
     remedy: '`prep status` lists them; `prep ingest` makes one',
   });
 
+interface Gathering {
+  readonly dataset: string;
+  readonly mixture: Mixture;
+  readonly entries: readonly GatheredEntry[];
+  /** Of the plan: what the mixture says, else the first dataset's. */
+  readonly reference: PrepMetadata['reference'];
+}
+
 async function gatherDataset(
   reader: PlanningReader,
-  dataset: string,
-  mixture: Mixture,
-  entries: readonly GatheredEntry[],
+  { dataset, mixture, entries, reference }: Gathering,
 ): Promise<void> {
   const { metadata } = reader;
   const mine = mixture.entries.flatMap((entry, i) => (entry.dataset === dataset ? [{ entry, into: entries[i]! }] : []));
@@ -88,7 +96,7 @@ async function gatherDataset(
     for await (const { episodeKey, time } of reader.times()) times.set(episodeKey, time);
   const take = (episode: PlannableEpisode): void => {
     const text = episode.instructions.find((one) => one.trim() !== '') ?? '';
-    const camera = referenceCamera(episode, metadata);
+    const camera = referenceCamera(episode, { roles: metadata.roles, reference });
     const source = `${camera?.source ?? 'none'}, ${camera?.intrinsics_source ?? 'none'}`;
     const lastStep = (valid: number): number => {
       const time = times.get(episode.episodeKey);
@@ -97,7 +105,8 @@ async function gatherDataset(
       return lastValidStep(episode.steps, valid, metadata.chunk.dt * episode.hz);
     };
     for (const [i, { entry, into }] of mine.entries()) {
-      const { ranges, removed } = eligible(episode, { filter: entry.filter, metadata }, lastStep);
+      const rules = { filter: entry.filter, metadata, reference };
+      const { ranges, removed } = eligible(episode, rules, lastStep);
       note(into.tasks, text, episode.steps, count(ranges), removed);
       if (ranges.length === 0) continue;
       into.eligible.add(episode.episodeKey, ranges, into.instruction.length);

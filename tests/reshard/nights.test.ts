@@ -158,3 +158,19 @@ async function shardsOf(plan: string): Promise<number[][]> {
   open.connection.close();
   return shards;
 }
+
+it('keeps the rows of an old revision as long as a plan draws them', { timeout: 300_000 }, async () => {
+  configure({ vanished: 'keep' });
+  lab.record(0, 0);
+  lab.record(1, 0);
+  const { plan } = await fine();
+  lab.record(1, 1);
+  await fine();
+  const gc = async (...words: string[]) => JSON.parse((await prep('gc', store, '--json', ...words)).stdout).datasets[0];
+  expect(await gc()).toMatchObject({ stepRows: 0, replacedKept: 6 });
+  expect((await prep('read', store, '--plan', plan, '--batch', '16', '--from', 'plan')).code).toBe(0);
+  expect((await prep('plan', 'drop', store, plan)).code).toBe(0);
+  // Step rows and the track of the revision that nobody draws any more.
+  expect(await gc('--dry-run')).toMatchObject({ stepRows: 6, replacedKept: 0 });
+  expect(await gc()).toMatchObject({ stepRows: 6, trackRows: 1, replacedKept: 0 });
+});
