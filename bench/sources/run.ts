@@ -4,6 +4,7 @@
  *   limit    video: PyAV decodes and scales, one thread; others: our decoder and scaler in a bare loop over bytes in
  *            memory; to both the bare JPEG coder is added
  *   LeRobot  LeRobotDataset[i], one after the other: decoded, neither scaled nor coded                   (--lerobot)
+ *   OpenCV   h5py and OpenCV: a frame read, scaled with INTER_AREA, coded; without bars                  (HDF5)
  *
  *     node bench/sources/run.ts --video ROBOT.mp4 --python VENV [--lerobot VENV] [--frames 1500] [--runs 3] [--json FILE]
  *
@@ -14,7 +15,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measured } from '../ingest/measure.ts';
-import { KINDS, type Kind, videoOf } from './source.ts';
+import { hdf5Of, KINDS, type Kind, videoOf } from './source.ts';
 
 const here = import.meta.dirname;
 const { values: flags } = parseArgs({
@@ -37,6 +38,7 @@ interface Costs {
   readonly pyav?: number;
   readonly encode: number;
   readonly lerobot?: number;
+  readonly opencv?: number;
 }
 
 const isVideo = (kind: Kind): boolean => kind === 'av1' || kind === 'h264';
@@ -59,6 +61,7 @@ async function costsOf(kind: Kind, folder: string): Promise<Costs> {
     scale: per1000(bare.cpu, bare.frames),
     encode: per1000(bare.encode, bare.frames),
     ...(isVideo(kind) ? { pyav: await python(flags.python!, 'limit.py', videoOf(folder, kind)) } : {}),
+    ...(kind === 'hdf5' ? { opencv: await python(flags.python!, 'opencv_read.py', hdf5Of(folder)) } : {}),
     ...(flags.lerobot !== undefined && kind !== 'hdf5'
       ? { lerobot: await python(flags.lerobot, 'lerobot_read.py', join(folder, kind)) }
       : {}),
@@ -71,8 +74,8 @@ function lineOf(kind: Kind, runs: readonly Costs[]) {
   const of = (key: keyof Costs): number | undefined =>
     runs[0]![key] === undefined ? undefined : median(runs.map((run) => run[key]!));
   const limits = runs.map(({ pyav, scale, encode }) => (pyav ?? scale) + encode);
-  const told = Object.entries({ pyav: of('pyav'), lerobot: of('lerobot') }).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, round(value)] as const],
+  const told = Object.entries({ pyav: of('pyav'), lerobot: of('lerobot'), opencv: of('opencv') }).flatMap(
+    ([key, value]) => (value === undefined ? [] : [[key, round(value)] as const]),
   );
   return {
     kind,

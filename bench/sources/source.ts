@@ -12,6 +12,8 @@ export const CAMERA = 'observation.images.front';
 export const videoOf = (folder: string, kind: Kind): string =>
   join(folder, kind, 'videos', CAMERA, 'chunk-000', 'file-000.mp4');
 
+export const hdf5Of = (folder: string): string => join(folder, 'raw.hdf5');
+
 /** Runs `use` with the pictures of the only episode. */
 export async function withPictures<T>(
   folder: string,
@@ -19,7 +21,7 @@ export async function withPictures<T>(
   use: (pictures: SourcePictures) => Promise<T>,
 ): Promise<T> {
   if (kind === 'hdf5') {
-    const file = await openHdf5(join(folder, 'raw.hdf5'), 'raw.hdf5');
+    const file = await openHdf5(hdf5Of(folder), 'raw.hdf5');
     try {
       return await use(file.root.images('front'));
     } finally {
