@@ -4,8 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import { PrepError } from '../../schemas/errors.ts';
-import { type Mixture, mixtureOf } from '../../schemas/mixture.ts';
-import { PLAN_VERSION } from '../../schemas/plan.ts';
 import { type ReshardConfig, type ReshardSource, sourceName } from '../../schemas/reshard.ts';
 import { compactDataset } from '../../sinks/compact.ts';
 import {
@@ -20,7 +18,6 @@ import {
   readIntent,
   replaceIntent,
 } from '../../sinks/generations.ts';
-import { readSegments } from '../../sinks/plans.ts';
 import { readLedger } from '../../sinks/read.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
 import { finishSwap } from '../../sinks/swap.ts';
@@ -28,13 +25,12 @@ import type { FileStamps } from '../../sources/frozen.ts';
 import type { Access } from '../../sources/remote/access.ts';
 import { runIngest } from '../ingest.ts';
 import { type IngestRequest, openIngest } from '../ingest-plan.ts';
-import { extendPlan } from '../plan/extend.ts';
-import { makePlan } from '../plan/make.ts';
 import { makeShards } from '../shard/shard.ts';
 import { makeStats } from '../stats/make.ts';
 import { openStoreSink, settleTwins } from '../store-sink.ts';
 import { changedFiles, listSources, newsOf } from './news.ts';
 import { prune } from './retention.ts';
+import { segmentOf } from './segment.ts';
 import { excludeVanished } from './vanished.ts';
 
 export interface ReshardRequest {
@@ -203,7 +199,7 @@ async function realise(
     if (config.vanished === 'exclude') await excludeVanished(request.ingestOf(source), intent.listing[name] ?? {});
     tables.add(ingested.table);
   }
-  const plan = await segmentOf(store, request, intent);
+  const plan = await segmentOf(store, request.config, intent);
   report.plan = plan.id;
   report.draws = plan.draws;
   if (config.stats)
@@ -267,32 +263,6 @@ async function ingestSource(
   } finally {
     open.table.sideFiles?.close();
   }
-}
-
-/** The plan with the segment of this intent: made, appended, or found where a killed run had got so far. `start`: of the first segment that keeps its shards. */
-async function segmentOf(store: Store, { config }: ReshardRequest, intent: Intent) {
-  const mixture = mixtureOf(config.mixture);
-  const { segment_draws: draws, seed, retention } = config;
-  if (intent.plan === null || !(await sameMixture(store, intent.plan, mixture, seed))) {
-    const made = await makePlan({ store: store.uri, mixture, draws, seed });
-    return { id: made.plan, start: 0, draws, segments: 1 };
-  }
-  const there = await readSegments(store, intent.plan);
-  if (there.length <= intent.segments) await extendPlan(store, intent.plan, draws);
-  const now = (await readSegments(store, intent.plan)).slice(0, intent.segments + 1);
-  const last = now.at(-1)!.segment;
-  const sharded = retention.shard_segments === undefined ? now : now.slice(-retention.shard_segments);
-  return { id: intent.plan, start: sharded[0]!.segment.start, draws: last.start + last.draws, segments: now.length };
-}
-
-/**
- * Another mixture or seed in the config is another plan: a segment cannot change what the plan asks for. So is one whose plan
- * was dropped, or made by another version.
- */
-async function sameMixture(store: Store, plan: string, mixture: Mixture, seed: number): Promise<boolean> {
-  const first = (await readSegments(store)).find(({ segment }) => segment.plan === plan);
-  if (first?.version !== PLAN_VERSION) return false;
-  return JSON.stringify(first.mixture) === JSON.stringify(mixture) && first.segment.seed === seed;
 }
 
 async function tableCounts(uri: string, names: readonly string[]): Promise<Generation['tables']> {
