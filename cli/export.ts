@@ -1,9 +1,9 @@
 /** `prep export`: rows as LeRobot, WebDataset or MDS. */
 import { EXPORT_ROWS, type ExportReport, type ExportRequest, exportRows } from '../pipelines/export/export.ts';
-import { EXIT, PrepError } from '../schemas/errors.ts';
+import { EXIT } from '../schemas/errors.ts';
 import { storeToOpen } from '../sinks/store.ts';
 import { onInterrupt } from './interrupt.ts';
-import { positive } from './options.ts';
+import { positive, range } from './options.ts';
 import { bytes, duration, openOutput } from './print.ts';
 
 interface ExportWords {
@@ -23,7 +23,7 @@ export async function exportCommand(store: string, words: ExportWords): Promise<
     of: words.plan === undefined ? { dataset: words.dataset! } : { plan: words.plan },
     format: words.format,
     out: words.out,
-    range: words.range === undefined ? null : rangeOf(words.range),
+    range: words.range === undefined ? null : range(words.range),
     shardSize: positive('--shard-size', words.shardSize) ?? EXPORT_ROWS,
   };
   const interrupt = onInterrupt((text) => void process.stderr.write(`${text}\n`));
@@ -59,15 +59,4 @@ function text(report: ExportReport): string {
       ? [`  ${unknown} rows hold NaN in their proprioception (camera unknown): mask them by \`present\``]
       : []),
   ].join('\n');
-}
-
-function rangeOf(text: string): [number, number] {
-  const match = /^(\d+):(\d+)$/.exec(text);
-  if (match) return [Number(match[1]), Number(match[2])];
-  throw new PrepError({
-    code: 'bad-option',
-    at: { field: '--range' },
-    expected: 'from:to, such as 0:61440',
-    found: text,
-  });
 }

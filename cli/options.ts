@@ -70,6 +70,18 @@ export function part(text: string | undefined): { index: number; of: number } {
   throw bad('--shard', 'i/n with i from 0 to n-1, such as 0/8', text);
 }
 
+/** `from:to`, draws of a plan or rows of a dataset. */
+export function range(text: string): [number, number] {
+  const match = /^(\d+):(\d+)$/.exec(text);
+  if (match) return [Number(match[1]), Number(match[2])];
+  throw new PrepError({
+    code: 'bad-option',
+    at: { field: '--range' },
+    expected: 'from:to, such as 0:61440',
+    found: text,
+  });
+}
+
 export function codes(field: string, words: readonly string[]): Code[] {
   return words
     .flatMap((word) => word.split(','))

@@ -2,12 +2,12 @@
 
 import { openPlanReader } from '../pipelines/mixed/reader.ts';
 import { makeShards } from '../pipelines/shard/shard.ts';
-import { EXIT, PrepError } from '../schemas/errors.ts';
+import { EXIT } from '../schemas/errors.ts';
 import type { MixedRows } from '../schemas/mixed-row.ts';
 import { SHARD_DRAWS } from '../schemas/plan.ts';
 import { storeToOpen } from '../sinks/store.ts';
 import { onInterrupt } from './interrupt.ts';
-import { integer, part, positive } from './options.ts';
+import { integer, part, positive, range } from './options.ts';
 import { bytes, duration, openOutput } from './print.ts';
 
 interface ShardWords {
@@ -26,7 +26,7 @@ export async function shard(store: string, words: ShardWords): Promise<number> {
     plan: words.plan,
     size: positive('--size', words.size) ?? SHARD_DRAWS,
     part: part(words.shard),
-    range: words.range === undefined ? null : rangeOf(words.range),
+    range: words.range === undefined ? null : range(words.range),
     replace: words.replace ?? false,
   };
   const interrupt = onInterrupt((text) => void process.stderr.write(`${text}\n`));
@@ -39,17 +39,6 @@ export async function shard(store: string, words: ShardWords): Promise<number> {
   ].join('\n');
   out.result(report, text);
   return report.state === 'interrupted' ? EXIT.interrupted : EXIT.done;
-}
-
-function rangeOf(text: string): [number, number] {
-  const match = /^(\d+):(\d+)$/.exec(text);
-  if (match) return [Number(match[1]), Number(match[2])];
-  throw new PrepError({
-    code: 'bad-option',
-    at: { field: '--range' },
-    expected: 'from:to, such as 0:61440',
-    found: text,
-  });
 }
 
 interface ReadWords {
