@@ -28,17 +28,22 @@ export function addStoreCommands(program: Command, set: SetCode): void {
       '\nExamples:\n  prep relabel ./store --dt 2/15\n  prep relabel ./store --reference wrist --steps 16\n  prep relabel ./store --calibration ./karlp\n',
     )
     .action(async (store, options) => set(await (await import('./relabel.ts')).relabel(store, options)));
-  for (const [name, description] of [
-    ['compact', 'merge fragments and prune old versions'],
-    ['gc', 'remove rows and tables that nothing refers to'],
-  ] as const)
-    program
-      .command(name)
-      .argument('<store>', 'folder of the store')
-      .description(description)
-      .option('--dataset <name>', 'only this dataset')
-      .option('--dry-run', 'only say what would be done', false)
-      .option('--json', 'machine-readable output')
-      .addHelpText('after', `\nExample:\n  prep ${name} ./store\n`)
-      .action(async (store, options) => set(await (await import('./upkeep.ts'))[name](store, options)));
+  upkeep(program, 'compact', 'merge fragments and prune old versions', set);
+  upkeep(program, 'gc', 'remove rows and tables that nothing refers to', set).option(
+    '--unused-features',
+    'also features that no plan uses',
+    false,
+  );
+}
+
+function upkeep(program: Command, name: 'compact' | 'gc', description: string, set: SetCode): Command {
+  return program
+    .command(name)
+    .argument('<store>', 'folder of the store')
+    .description(description)
+    .option('--dataset <name>', 'only this dataset')
+    .option('--dry-run', 'only say what would be done', false)
+    .option('--json', 'machine-readable output')
+    .addHelpText('after', `\nExample:\n  prep ${name} ./store\n`)
+    .action(async (store, options) => set(await (await import('./upkeep.ts'))[name](store, options)));
 }

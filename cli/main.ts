@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { addDataCommands } from './commands-data.ts';
 import { addExportCommand } from './commands-export.ts';
+import { addFeatureCommands } from './commands-features.ts';
 import { addPlanCommands, addReshardCommand, addShardCommands } from './commands-plan.ts';
 import { addStatsCommands } from './commands-stats.ts';
 import { addStoreCommands } from './commands-store.ts';
@@ -28,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   addStatsCommands(program, set);
   addReshardCommand(program, set);
   addExportCommand(program, set);
+  addFeatureCommands(program, set);
   addStoreCommands(program, set);
   program.addHelpText('after', EXAMPLES);
   try {

@@ -99,6 +99,23 @@ export function positive(field: string, text: string | undefined): number | unde
   throw bad(field, 'a whole number above 0', text);
 }
 
+const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Bytes: `200GB`, `3 TB`, `1.5e9`. Units are decimal, as disks are sold. */
+export function size(field: string, text: string): number {
+  const match = /^\s*([\d.]+(?:e\d+)?)\s*([kmgtp]?b)?\s*$/i.exec(text);
+  const value = Number(match?.[1]) * 1000 ** SIZE_UNITS.indexOf(match?.[2]?.toUpperCase() ?? 'B');
+  if (Number.isFinite(value)) return Math.round(value);
+  throw bad(field, 'a size, such as 3TB or 200GB', text);
+}
+
+/** A number above 0, or from 0 on. @param what such as `dollars per GPU-hour` */
+export function amount(field: string, text: string, what: string, { zero = false } = {}): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(value) && (value > 0 || (zero && value === 0))) return value;
+  throw bad(field, `${what}, a number ${zero ? 'from 0 on' : 'above 0'}`, text);
+}
+
 function bad(field: string, expected: string, found: string): PrepError {
   return new PrepError({ code: 'bad-option', at: { field }, expected, found: JSON.stringify(found) });
 }

@@ -62,6 +62,7 @@ const at = (folder: string, path: string): string => (isAddress(path) ? path : r
 
 const placed = (config: ReshardConfig, folder: string): ReshardConfig => ({
   ...config,
+  ...(config.features ? { features: { ...config.features, model: at(folder, config.features.model) } } : {}),
   sources: config.sources.map(({ root, ...source }) => {
     const files = { calibration: source.calibration, exclude: source.exclude, mapping: source.mapping };
     const there = Object.entries(files).flatMap(([name, path]) =>

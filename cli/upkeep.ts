@@ -1,6 +1,7 @@
 /** `prep compact` and `prep gc`. */
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { compactDataset } from '../sinks/compact.ts';
+import { featureGarbage, forgetUnused } from '../sinks/feature-gc.ts';
 import { gcDataset } from '../sinks/gc.ts';
 import { listDatasets } from '../sinks/read.ts';
 import { dropTable, orphanShards } from '../sinks/shards.ts';
@@ -10,6 +11,7 @@ import { bytes, openOutput } from './print.ts';
 interface UpkeepWords {
   readonly dataset?: string;
   readonly dryRun?: boolean;
+  readonly unusedFeatures?: boolean;
   readonly json?: boolean;
 }
 
@@ -48,17 +50,40 @@ export async function gc(store: string, words: UpkeepWords): Promise<number> {
   const done = [];
   for (const name of await chosen(uri, words)) done.push(await gcDataset(uri, name, { dryRun: words.dryRun ?? false }));
   const verb = words.dryRun ? 'would be removed' : 'removed';
-  const shards = words.dataset === undefined ? await gcShards(uri, words.dryRun ?? false) : [];
+  const dryRun = words.dryRun ?? false;
+  const shards = words.dataset === undefined ? await gcShards(uri, dryRun) : [];
+  const features =
+    words.dataset === undefined ? await gcFeatures(uri, { dryRun, unused: words.unusedFeatures ?? false }) : NONE;
   const lines = done.map(
     (one) =>
       `${one.dataset}: ${one.stepRows} step rows and ${one.trackRows} tracks of ${one.groups} groups ${verb}; ${one.partsLive} parts are being written, ${one.partsRecovered} dead ones recovered${one.replacedKept > 0 ? `; ${one.replacedKept} replaced rows stay for plans` : ''}`,
   );
   if (shards.length > 0) lines.push(`${shards.length} tables of training shards that no plan names ${verb}`);
+  if (features.dropped.length > 0)
+    lines.push(`${features.dropped.length} tables of features that nothing names ${verb}`);
+  if (features.unused.length > 0)
+    lines.push(`${features.unused.length} tables of features that no plan uses stay: --unused-features removes them`);
   openOutput(words.json ?? false).result(
-    { store: uri, datasets: done, shards },
+    { store: uri, datasets: done, shards, features },
     lines.join('\n') || 'nothing to remove',
   );
   return EXIT.done;
+}
+
+const NONE = { dropped: [], unused: [] } as const;
+
+/** Features that nothing names, and if asked those that no plan uses. */
+async function gcFeatures(uri: string, { dryRun, unused }: { readonly dryRun: boolean; readonly unused: boolean }) {
+  const store = await connectStore(uri);
+  try {
+    const garbage = await featureGarbage(store);
+    const dropped = [...garbage.orphans];
+    if (unused) dropped.push(...(dryRun ? garbage.unused : await forgetUnused(store, garbage.unused)));
+    if (!dryRun) for (const table of dropped) await dropTable(store, table);
+    return { dropped, unused: unused ? [] : garbage.unused };
+  } finally {
+    store.connection.close();
+  }
 }
 
 /** Shards of dropped plans, and those that a killed process never published. */

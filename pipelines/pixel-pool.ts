@@ -27,6 +27,8 @@ export interface PixelResult {
   readonly images: Partial<Record<Role, JpegColumn>>;
   /** xxh3-64 of each JPEG, the unsigned value reinterpreted as int64. */
   readonly hashes: Partial<Record<Role, BigInt64Array>>;
+  /** The fitted frames before JPEG, RGB one after another, where the pool was opened for them. */
+  readonly canvases?: Partial<Record<Role, Uint8Array>>;
 }
 
 export interface PixelPool {
@@ -50,6 +52,7 @@ interface Waiting {
 /** What a worker starts with. `state`: see `STOP` and `BUSY`. */
 export interface WorkerStart {
   readonly coder: FrameCoderOptions;
+  readonly canvases: boolean;
   readonly state: Int32Array<SharedArrayBuffer>;
 }
 /** Index into `state`: 1 when the current task is to be dropped at its next frame. */
@@ -76,8 +79,10 @@ const EXIT_WAIT = 2000;
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './pixel-worker.ts' : './pixel-worker.js', import.meta.url);
 
 /** Threads start with their first task; `workers` is the number of tasks coded at the same time. */
-export function openPixelPool(options: FrameCoderOptions & { readonly workers: number }): PixelPool {
-  const { workers, ...coder } = options;
+export function openPixelPool(
+  options: FrameCoderOptions & { readonly workers: number; readonly canvases?: boolean },
+): PixelPool {
+  const { workers, canvases = false, ...coder } = options;
   if (!Number.isInteger(workers) || workers < 1)
     throw new PrepError({
       code: 'bad-option',
@@ -88,7 +93,7 @@ export function openPixelPool(options: FrameCoderOptions & { readonly workers: n
   const slots: Slot[] = Array.from({ length: workers }, () => ({ worker: null, current: null }));
   const queue: Waiting[] = [];
   const state = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
-  const start = { coder, state };
+  const start = { coder, canvases, state };
   let closed = false;
   const next = (): void => {
     for (const slot of slots) {

@@ -40,12 +40,15 @@ function castOf(labelled: Labelled, shape: TableShape, steps: Int32Array | undef
 
 async function codeCast(cast: readonly Cast[], pool: PixelPool): Promise<PixelResult> {
   const stored = cast.filter(({ camera }) => camera.frames.kind === 'memory');
-  const result = stored.length > 0 ? await named(stored, 0, pool.run(memoryTask(stored))) : { images: {}, hashes: {} };
+  const result: { -readonly [key in keyof PixelResult]: PixelResult[key] } =
+    stored.length > 0 ? await named(stored, 0, pool.run(memoryTask(stored))) : { images: {}, hashes: {} };
   for (const { role, camera } of cast) {
     if (camera.frames.kind !== 'stream') continue;
     const parts = await codeStream({ role, camera }, camera.frames, pool);
     result.images[role] = joined(parts.map(({ images }) => images[role]!));
     result.hashes[role] = joinedHashes(parts.map(({ hashes }) => hashes[role]!));
+    const canvases = parts.flatMap((part) => part.canvases?.[role] ?? []);
+    if (canvases.length > 0) result.canvases = { ...result.canvases, [role]: joinedBytes(canvases) };
   }
   return result;
 }
@@ -160,6 +163,16 @@ function joined(columns: readonly JpegColumn[]): JpegColumn {
     start += column.data.length;
   }
   return { data, offsets };
+}
+
+function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 function joinedHashes(parts: readonly BigInt64Array[]): BigInt64Array {

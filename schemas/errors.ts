@@ -85,6 +85,13 @@ export const CODES = [
   'nothing-eligible',
   'unknown-plan',
   'stale-shard',
+  // features
+  'bad-model',
+  'bad-codec',
+  'provider',
+  'feature-budget',
+  'unknown-features',
+  'stale-features',
 ] as const;
 export type Code = (typeof CODES)[number];
 

@@ -57,6 +57,8 @@ export const mixtureSchema = z.strictObject({
   mask_language: z.boolean().optional(),
   /** True where the vision-language model is trained: features of its layers are then refused. */
   trains_vlm: z.boolean().optional(),
+  /** True where its vision tower is trained, too; default as `trains_vlm`. */
+  trains_vision: z.boolean().optional(),
   reference: z.enum(['third', 'wrist', 'base']).optional(),
   tool: z.enum(['native', 'canonical']).optional(),
   rot6d: z.enum(['rows', 'columns']).optional(),
@@ -81,6 +83,8 @@ export interface Mixture {
   }[];
   readonly maskLanguage: boolean;
   readonly trainsVlm: boolean;
+  /** Absent: as `trainsVlm`. */
+  readonly trainsVision?: boolean;
   readonly reference: 'third' | 'wrist' | 'base' | undefined;
   readonly tool: 'native' | 'canonical' | undefined;
   readonly rot6d: 'rows' | 'columns' | undefined;
@@ -115,6 +119,7 @@ export function mixtureOf(file: MixtureFile): Mixture {
     }),
     maskLanguage: all.mask_language ?? false,
     trainsVlm: all.trains_vlm ?? true,
+    ...(all.trains_vision === undefined ? {} : { trainsVision: all.trains_vision }),
     reference: all.reference,
     tool: all.tool,
     rot6d: all.rot6d,

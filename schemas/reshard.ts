@@ -1,5 +1,6 @@
 /** The shape of the config file of `prep reshard`: where new data lands, what is drawn of it, what is kept. */
 import { z } from 'zod';
+import { CODECS } from './features.ts';
 import { mixtureSchema } from './mixture.ts';
 import { SHARD_DRAWS } from './plan.ts';
 
@@ -42,6 +43,20 @@ export const reshardSchema = z
     compact: z.boolean().default(true),
     /** Files that were ingested and are gone: `keep` what was made of them, or `exclude` it from later segments. */
     vanished: z.enum(['keep', 'exclude']).default('keep'),
+    /** Features of a frozen model for what the plan draws, as `prep features run` makes them. */
+    features: z
+      .strictObject({
+        model: z.string().min(1),
+        name: z.string().min(1).optional(),
+        codec: z.enum(CODECS).default('int8'),
+        provider: z.string().min(1).default('cpu'),
+        device: z.int().min(0).default(0),
+        batch: z.int().min(1).optional(),
+        part_draws: z.int().min(1).optional(),
+        /** Bytes that a night may write. */
+        accept_bytes: z.int().min(0).optional(),
+      })
+      .optional(),
     retention: z
       .strictObject({
         /** Published generations that stay readable. */

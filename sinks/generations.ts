@@ -29,6 +29,8 @@ export interface Generation {
   readonly segments: number;
   /** Key of its statistics; null where none were made. */
   readonly stats: string | null;
+  /** Id of its feature set; null or absent where none were made. */
+  readonly features?: string | null;
   /** Digest of the config file. */
   readonly config: string;
   readonly createdMs: number;

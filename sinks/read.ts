@@ -17,6 +17,8 @@ export interface DatasetReader {
   readonly metadata: PrepMetadata;
   /** The latest attempt of every episode, in the order of their ids. */
   ledger(): Promise<LedgerRow[]>;
+  /** The newest kept attempt of each of these episodes. */
+  episodes(keys: readonly bigint[]): Promise<LedgerRow[]>;
   /** Tracks of the given ledger rows, in their order; rows without a track are passed over. */
   tracks(rows: Iterable<LedgerRow>): AsyncGenerator<{ readonly row: LedgerRow; readonly track: Track }>;
   /** The step rows of an episode that are there, pictures included. Throws `store` if they are not what the ledger says. */
@@ -33,7 +35,11 @@ export async function openDataset(uri: string, dataset: string): Promise<Dataset
   return {
     dataset,
     metadata: storedMetadata(await read('the schema', () => steps.schema())),
-    ledger: () => read('the ledger', () => latestRows(ledger)),
+    ledger: () => read('the ledger', () => latestRows(ledger.query())),
+    episodes: (keys) =>
+      read('the ledger', () =>
+        latestRows(ledger.query().where(`state = 'kept' AND episode_key IN (${keys.join(', ')})`)),
+      ),
     tracks: (rows) => readTrackRows(tracks, rows),
     episodeRows: (row) => read(`episode ${row.entry.episode}`, () => rowsOf(steps, row)),
     close: () => closeTables(tables),
@@ -52,9 +58,9 @@ async function unknownDataset(tables: TablesThere, dataset: string): Promise<Pre
   });
 }
 
-async function latestRows(ledger: LanceTable): Promise<LedgerRow[]> {
+async function latestRows(query: ReturnType<LanceTable['query']>): Promise<LedgerRow[]> {
   const latest = new Map<string, LedgerRow>();
-  for await (const batch of ledger.query())
+  for await (const batch of query)
     for (const row of ledgerRows(batch)) {
       const before = latest.get(row.entry.episode);
       if (!before || before.attempt < row.attempt) latest.set(row.entry.episode, row);

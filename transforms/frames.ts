@@ -23,9 +23,15 @@ export interface FrameCoder {
   rgb(bytes: Uint8Array, appearance?: Appearance): { readonly data: Uint8Array };
   /** Every frame of a batch in turn, fitted, as `rgb` gives it. @param size that the source declares; a frame of another size is refused */
   canvases(batch: FrameBatch, appearance: Appearance, size: Size): Generator<Buffer>;
-  /** Every frame of a batch in turn, as `encode` gives it. */
-  jpegs(batch: FrameBatch, appearance: Appearance, size: Size): Generator<Uint8Array>;
+  /** Every frame of a batch in turn, as `encode` gives it; `canvas`: as `rgb` gives it. */
+  jpegs(batch: FrameBatch, appearance: Appearance, size: Size): Generator<CodedFrame>;
   close(): void;
+}
+
+/** Views that are valid until the next frame. */
+export interface CodedFrame {
+  readonly jpeg: Uint8Array;
+  readonly canvas: Uint8Array;
 }
 
 interface Size {
@@ -74,7 +80,7 @@ export function openFrameCoder({ fit, quality, subsampling }: FrameCoderOptions)
     rgb: (bytes, appearance) => ({ data: paint(bytes, ANY_SIZE, appearance) }),
     canvases,
     *jpegs(batch, appearance, declared) {
-      for (const canvas of canvases(batch, appearance, declared)) yield compress(canvas);
+      for (const canvas of canvases(batch, appearance, declared)) yield { jpeg: compress(canvas), canvas };
     },
     close() {
       scaler.close();

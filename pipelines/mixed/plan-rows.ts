@@ -9,10 +9,11 @@ import { CAMERA_NUMBERS, type PrepMetadata, presentNames, ROW_VERSION, VECTOR } 
 import { readGenerations } from '../../sinks/generations.ts';
 import { readDomains, readSegments, type StoredSegment } from '../../sinks/plans.ts';
 import type { Store } from '../../sinks/store.ts';
-import { openTaker, type StepTaker, type TakenRow } from '../../sinks/take.ts';
-import { type Harmoniser, type Harmony, harmoniser } from '../../transforms/harmonise.ts';
+import { openTaker, type TakenRow } from '../../sinks/take.ts';
+import { type Harmony, harmoniser } from '../../transforms/harmonise.ts';
 import { drawSeed, planOrder } from '../../transforms/order/draws.ts';
 import { type Domain, rangeOf, sorted } from '../plan/domain.ts';
+import { columnsOf, type DrawnPictures, fetchPictures, hashesOf, NO_BYTES, type Taken, takeAll } from './taken.ts';
 
 /** A draw with its step. */
 export interface PlacedDraw {
@@ -35,11 +36,15 @@ export interface PlanRows {
   readonly metadata: object;
   /** Of the datasets' tables: a shard with another one is stale. */
   readonly fingerprint: string;
+  /** The same of their pictures alone. */
+  readonly pixels: string;
   place(draw: number): PlacedDraw;
   /** Different episodes that a batch would hold on average if every entry's steps were drawn at random. */
   idealEpisodes(batch: number): number;
   /** Rows of consecutive or any draws, in that order. @param images false: pictures are left out and empty */
   rows(draws: readonly number[], images?: boolean): Promise<MixedRows>;
+  /** Only the pictures of any draws, or only their hashes, in that order. */
+  pictures(draws: readonly number[], options: { readonly images: boolean }): Promise<DrawnPictures>;
   close(): void;
 }
 
@@ -81,9 +86,11 @@ export async function openPlanRows(store: Store, name: string): Promise<PlanRows
     draws: last.start + last.draws,
     metadata: mixedMetadata(plan, segments, harmony, known),
     fingerprint: fingerprintOf(known),
+    pixels: pixelsOf(known),
     place,
     idealEpisodes: (batch) => idealEpisodes(last, domains, batch),
     rows: (draws, images = true) => fetchRows(draws.map(place), takers, harmony, images),
+    pictures: (draws, { images }) => fetchPictures(draws.map(place), takers, harmony, images),
     close: () => takers.forEach(({ taker }) => void taker.close()),
   };
 }
@@ -106,7 +113,7 @@ function idealEpisodes({ entries }: Segment, domains: ReadonlyMap<number, Domain
 }
 
 /** Of a plan that is being extended `latest` has the segments that were published, whole. */
-async function planNamed(store: Store, name: string): Promise<{ plan: string; most: number }> {
+export async function planNamed(store: Store, name: string): Promise<{ plan: string; most: number }> {
   if (name !== LATEST) return { plan: name, most: Number.POSITIVE_INFINITY };
   const generation = (await readGenerations(store)).at(-1);
   if (generation) return { plan: generation.plan, most: generation.segments };
@@ -142,20 +149,17 @@ export async function openDomains(
   return domains;
 }
 
-interface Taken {
-  readonly taker: StepTaker;
-  readonly harmonise: Harmoniser;
-}
-
 /** Keys in a fixed order, so that the text is the same wherever it is made. */
-export function fingerprintOf(known: ReadonlyMap<string, PrepMetadata>): string {
+export const fingerprintOf = (known: ReadonlyMap<string, PrepMetadata>): string =>
+  digestOf(known, ({ fingerprint }) => ({ labels: fingerprint.labels, pixels: fingerprint.pixels }));
+
+const pixelsOf = (known: ReadonlyMap<string, PrepMetadata>): string =>
+  digestOf(known, ({ fingerprint }) => fingerprint.pixels);
+
+function digestOf(known: ReadonlyMap<string, PrepMetadata>, told: (metadata: PrepMetadata) => unknown): string {
   const sortedKeys = [...known].sort(([a], [b]) => (a < b ? -1 : 1));
-  const plain = sortedKeys.map(([name, { fingerprint }]) => [
-    name,
-    { labels: fingerprint.labels, pixels: fingerprint.pixels },
-  ]);
   return createHash('sha256')
-    .update(JSON.stringify(Object.fromEntries(plain)))
+    .update(JSON.stringify(Object.fromEntries(sortedKeys.map(([name, metadata]) => [name, told(metadata)]))))
     .digest('hex')
     .slice(0, 32);
 }
@@ -196,19 +200,11 @@ async function fetchRows(
   harmony: Harmony,
   images: boolean,
 ): Promise<MixedRows> {
-  const rows: TakenRow[] = new Array(placed.length);
-  await Promise.all(
-    [...takers].map(async ([dataset, { taker }]) => {
-      const mine = placed.flatMap((one, i) => (one.dataset === dataset ? [i] : []));
-      const roles = harmony.roles.filter((role) => taker.metadata.roles[role] !== undefined);
-      const columns = [...TEXTS, ...NUMBERS, ...(images ? roles.map((role) => `image_${role}`) : [])];
-      const found = await taker.take(
-        mine.map((i) => placed[i]!),
-        columns,
-      );
-      for (const [j, i] of mine.entries()) rows[i] = found[j]!;
-    }),
-  );
+  const rows = await takeAll(placed, takers, (own) => [
+    ...TEXTS,
+    ...NUMBERS,
+    ...(images ? columnsOf(own, harmony) : []),
+  ]);
   return assemble(placed, rows, takers, harmony);
 }
 
@@ -224,7 +220,6 @@ function assemble(
   for (const [i, { batch, at, episode }] of rows.entries()) {
     const { taker, harmonise } = takers.get(placed[i]!.dataset)!;
     const value = (name: string) => batch.getChild(name)!.get(at);
-    const own = ROLES.filter((role) => taker.metadata.roles[role] !== undefined);
     const numbers = harmonise({
       robot: value('robot'),
       action: floats(batch.getChild('action')!, at),
@@ -241,12 +236,8 @@ function assemble(
     out.actionValid[i] = numbers.actionValid;
     out.present[i] = numbers.present;
     out.flags[i] = value('flags');
-    const hashes = value('image_hash').toArray() as BigInt64Array;
-    for (const [slot, role] of roles.entries()) {
-      const there = own.indexOf(role);
-      out.imageHash[i * roles.length + slot] = there < 0 ? 0n : hashes[there]!;
-      out.images[role]![i] = batch.getChild(`image_${role}`)?.get(at) ?? NO_BYTES;
-    }
+    out.imageHash.set(hashesOf(value('image_hash'), taker, roles), i * roles.length);
+    for (const role of roles) out.images[role]![i] = batch.getChild(`image_${role}`)?.get(at) ?? NO_BYTES;
     const [low, high] = drawSeed(placed[i]!.segment.seed, placed[i]!.draw);
     out.seed[i] = (BigInt(high) << 32n) | BigInt(low);
     out.draw[i] = BigInt(placed[i]!.draw);
@@ -261,8 +252,6 @@ function assemble(
   }
   return out;
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 function emptyRows(count: number, { arms, steps, reference }: Harmony, roles: readonly Role[]) {
   return {

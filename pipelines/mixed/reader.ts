@@ -5,6 +5,7 @@ import { PrepError } from '../../schemas/errors.ts';
 import { type MixedRows, mixedSchema } from '../../schemas/mixed-row.ts';
 import { readShards, type ShardEntry, scanShard } from '../../sinks/shards.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
+import { type DrawnFeatures, type FeatureOptions, openFeatureReader } from '../features/reader.ts';
 import { openPlanRows, type PlanRows } from './plan-rows.ts';
 
 export interface ReadOptions {
@@ -20,6 +21,8 @@ export interface ReadOptions {
   /** `shards`: training shards in order. `plan`: rows at random. Default: shards where all are there. */
   readonly from?: 'shards' | 'plan';
   readonly images?: boolean;
+  /** Stored features of a frozen model with their rows. */
+  readonly features?: FeatureOptions;
 }
 
 export interface ReadState {
@@ -33,6 +36,8 @@ export interface PlanBatch {
   readonly step: number;
   /** This rank's rows, in draw order. */
   readonly rows: MixedRows;
+  /** Where they were asked for. */
+  readonly features?: DrawnFeatures;
 }
 
 export interface PlanReader {
@@ -47,7 +52,7 @@ export interface PlanReader {
   close(): void;
 }
 
-/** @throws PrepError `bad-option`, `unknown-plan`, `stale-shard` */
+/** @throws PrepError `bad-option`, `unknown-plan`, `stale-shard`, `unknown-features`, `stale-features` */
 export async function openPlanReader(options: ReadOptions): Promise<PlanReader> {
   const { batch, rank = 0, world = 1, startStep = 0, images = true } = options;
   const whole = (field: string, fine: boolean, expected: string, found: number): void => {
@@ -61,6 +66,7 @@ export async function openPlanReader(options: ReadOptions): Promise<PlanReader> 
   const steps = Math.floor(rows.draws / batch);
   whole('startStep', Number.isInteger(startStep) && startStep >= 0 && startStep <= steps, `0 to ${steps}`, startStep);
   const shards = await usableShards(store, rows, options.from);
+  const features = options.features ? await openFeatureReader(store, rows, options.features) : null;
   const share = batch / world;
   let step = startStep;
   return {
@@ -71,12 +77,14 @@ export async function openPlanReader(options: ReadOptions): Promise<PlanReader> 
         const first = step * batch + rank * share;
         const draws = Array.from({ length: share }, (_, i) => first + i);
         const taken = shards ? await shardRows(store, rows, shards, draws, images) : await rows.rows(draws, images);
-        yield { step: step++, rows: taken };
+        const found = await features?.read(draws, taken);
+        yield { step: step++, rows: taken, ...(found ? { features: found } : {}) };
       }
     },
     idealEpisodes: () => rows.idealEpisodes(batch),
     state: () => ({ plan: rows.plan, segment: segmentAt(rows, step * batch), step }),
     close() {
+      features?.close();
       rows.close();
       store.connection.close();
     },

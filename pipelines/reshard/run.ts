@@ -28,6 +28,7 @@ import { type IngestRequest, openIngest } from '../ingest-plan.ts';
 import { makeShards } from '../shard/shard.ts';
 import { makeStats } from '../stats/make.ts';
 import { openStoreSink, settleTwins } from '../store-sink.ts';
+import { checkFeatures, nightlyFeatures } from './features.ts';
 import { changedFiles, listSources, newsOf } from './news.ts';
 import { prune } from './retention.ts';
 import { segmentOf } from './segment.ts';
@@ -56,6 +57,8 @@ export interface ReshardReport {
   readonly vanished: number;
   readonly episodes: Readonly<Record<string, { kept: number; rejected: number; quarantined: number }>>;
   readonly shards: number;
+  /** Frames whose features were computed; draws of the plan that have none. Null where none were asked for. */
+  readonly features: { readonly set: string; readonly computed: number; readonly missing: number | null } | null;
   /** Names the statistics of the plan as it is now; null where none were asked for. */
   readonly stats: string | null;
   readonly seconds: number;
@@ -63,6 +66,7 @@ export interface ReshardReport {
 
 export async function reshard(request: ReshardRequest, signal: AbortSignal): Promise<ReshardReport> {
   const started = performance.now();
+  if (request.config.features) checkFeatures(request.config.features);
   const store = await connectStore(request.store);
   const report: Mutable<ReshardReport> = {
     state: 'nothing-new',
@@ -75,6 +79,7 @@ export async function reshard(request: ReshardRequest, signal: AbortSignal): Pro
     vanished: 0,
     episodes: {},
     shards: 0,
+    features: null,
     stats: null,
     seconds: 0,
   };
@@ -217,6 +222,11 @@ async function realise(
     report.shards += made.made;
     if (made.state === 'interrupted') return false;
   }
+  if (config.features) {
+    const made = await nightlyFeatures(store.uri, plan.id, config.features, signal);
+    report.features = { set: made.set, computed: made.computed, missing: made.missing };
+    if (made.state === 'interrupted') return false;
+  }
   if (config.compact) for (const name of tables) await compactDataset(store.uri, name);
   if (signal.aborted) return false;
   await publishGeneration(store, {
@@ -225,6 +235,7 @@ async function realise(
     plan: plan.id,
     segments: plan.segments,
     stats: report.stats,
+    features: report.features?.set ?? null,
     config: intent.config,
     createdMs: Date.now(),
   });

@@ -1,7 +1,7 @@
 /** `prep shard`: a plan's draws as tables in draw order. Killed at any moment, only whole and compared shards are ever named. */
 import { PrepError } from '../../schemas/errors.ts';
 import { shardTable } from '../../schemas/mixed-row.ts';
-import { SHARD_DRAWS } from '../../schemas/plan.ts';
+import { attemptName } from '../../sinks/attempt-name.ts';
 import {
   dropTable,
   openShardWriter,
@@ -157,11 +157,3 @@ async function makeShard(store: Store, rows: PlanRows, wanted: Wanted) {
     writer.close();
   }
 }
-
-/** Two processes that make the same shard write different tables; the time lets `prep gc` see how old an orphan is. */
-const attemptName = (): string =>
-  `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4)
-    .toString(36)
-    .padStart(4, '0')}`;
-
-export const DEFAULT_SIZE = SHARD_DRAWS;

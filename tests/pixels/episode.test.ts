@@ -47,7 +47,7 @@ function alone(batches: readonly FrameBatch[]): Buffer[] {
   const coder = openFrameCoder(OPTIONS);
   const all: Buffer[] = [];
   for (const batch of batches)
-    for (const jpeg of coder.jpegs(batch, {}, { width: 0, height: 0 })) all.push(Buffer.from(jpeg));
+    for (const { jpeg } of coder.jpegs(batch, {}, { width: 0, height: 0 })) all.push(Buffer.from(jpeg));
   coder.close();
   return all;
 }

@@ -1,0 +1,196 @@
+/** `prep features status`: what a store has of features, how much of which plan and dataset they cover, and what is stale about them. */
+import { PrepError } from '../../schemas/errors.ts';
+import { FEATURE_TOKENS, type FeatureSet, featureBytes, featureValues, outlierCount } from '../../schemas/features.ts';
+import { needTable, readMap, takeFeatures } from '../../sinks/feature-rows.ts';
+import { type FeatureMap, type FeatureTable, readMaps, readParts, readSets } from '../../sinks/features.ts';
+import { readSegments } from '../../sinks/plans.ts';
+import { connectStore, type Store, tableNames } from '../../sinks/store.ts';
+import { openPlanRows, type PlanRows } from '../mixed/plan-rows.ts';
+import { NOWHERE } from './maps.ts';
+import type { FeatureModel } from './model.ts';
+import { unlike } from './set.ts';
+
+export interface Coverage {
+  readonly draws: number;
+  readonly covered: number;
+}
+
+export interface PlanCoverage extends Coverage {
+  readonly plan: string;
+  readonly datasets: Readonly<Record<string, Coverage>>;
+  /** Why draws lack features or may not be read; empty where all is well. */
+  readonly stale: readonly string[];
+}
+
+export interface SetStatus {
+  readonly set: string;
+  readonly name: string;
+  readonly model: string;
+  readonly precision: string;
+  readonly tapPoint: string;
+  readonly taps: readonly (number | string)[];
+  readonly views: readonly string[];
+  readonly codec: string;
+  readonly images: string;
+  readonly parts: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly plans: readonly PlanCoverage[];
+  readonly stale: readonly string[];
+}
+
+/** @param model whose features are expected; null: any */
+export async function featureStatus(uri: string, model: FeatureModel | null): Promise<SetStatus[]> {
+  const store = await connectStore(uri);
+  try {
+    const names = new Set(await tableNames(store));
+    const plans = [...new Set((await readSegments(store)).map(({ segment }) => segment.plan))];
+    const all: SetStatus[] = [];
+    for (const set of await readSets(store)) all.push(await setStatus(store, set, { names, plans, model }));
+    return all;
+  } finally {
+    store.connection.close();
+  }
+}
+
+interface Known {
+  readonly names: ReadonlySet<string>;
+  readonly plans: readonly string[];
+  readonly model: FeatureModel | null;
+}
+
+async function setStatus(store: Store, set: FeatureSet, { names, plans, model }: Known): Promise<SetStatus> {
+  const parts = await readParts(store, set.set);
+  const tables = parts.flatMap((part) => part.tables);
+  const maps = await readMaps(store, set.set);
+  const covered: PlanCoverage[] = [];
+  for (const plan of plans) {
+    const own = maps.filter((map) => map.plan === plan);
+    if (own.length > 0 || parts.some((part) => part.plan === plan))
+      covered.push(await planCoverage(store, set, { plan, maps: own }));
+  }
+  const gone = tables.filter(({ table }) => !names.has(table));
+  return {
+    ...{
+      set: set.set,
+      name: set.name,
+      model: `${set.model.name} ${set.model.revision}`.trim(),
+      precision: set.model.precision,
+    },
+    ...{
+      tapPoint: set.model.tapPoint,
+      taps: set.model.taps,
+      views: set.views,
+      codec: set.codec.name,
+      images: set.images,
+    },
+    parts: parts.length,
+    frames: tables.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: tables.reduce((sum, table) => sum + tableBytes(set, table), 0),
+    plans: covered,
+    stale: [
+      ...gone.map(({ table }) => `the table ${table} is gone`),
+      ...(model && model.fingerprint !== set.model.fingerprint
+        ? [`made with another model: ${unlike(set, { model, codec: set.codec.name, images: set.images }).join('; ')}`]
+        : []),
+    ],
+  };
+}
+
+const tableBytes = ({ model, codec }: FeatureSet, { rows, views }: FeatureTable): number =>
+  rows * views.length * featureBytes(model, codec.name, outlierCount(model.hidden));
+
+/** Draws of a plan that are compared with the pictures that the store holds now. */
+const COMPARED = 64;
+
+async function planCoverage(
+  store: Store,
+  set: FeatureSet,
+  { plan, maps }: { readonly plan: string; readonly maps: readonly FeatureMap[] },
+): Promise<PlanCoverage> {
+  const rows = await openPlanRows(store, plan).catch((error: unknown) => error);
+  if (rows instanceof PrepError) return { plan, draws: 0, covered: 0, datasets: {}, stale: [rows.message] };
+  if (rows instanceof Error) throw rows;
+  const open = rows as PlanRows;
+  try {
+    const datasets: Record<string, { draws: number; covered: number }> = {};
+    const stale: string[] = [];
+    for (const { segment } of open.segments) {
+      const map = maps.find((one) => one.segment === segment.segment);
+      if (!map) stale.push(`segment ${segment.segment} has no map: \`prep features run\` makes it`);
+      else if (map.pixels !== open.pixels)
+        stale.push(`segment ${segment.segment}: the pictures of its datasets were made again: run it again`);
+      else if (map.missing > 0) stale.push(`${map.missing} draws of segment ${segment.segment} have no features`);
+      const places = map ? await wholeMap(store, map) : null;
+      for (let i = 0; i < segment.draws; i++) {
+        const { dataset } = open.place(segment.start + i);
+        const own = datasets[dataset] ?? { draws: 0, covered: 0 };
+        datasets[dataset] = own;
+        own.draws++;
+        if (places && places.parts[i] !== NOWHERE) own.covered++;
+      }
+      if (map && places) stale.push(...(await otherPictures(store, set, { open, map, places })));
+    }
+    const sum = (key: keyof Coverage): number => Object.values(datasets).reduce((total, one) => total + one[key], 0);
+    return { plan, draws: sum('draws'), covered: sum('covered'), datasets, stale };
+  } finally {
+    open.close();
+  }
+}
+
+type Places = Awaited<ReturnType<typeof readMap>>;
+
+async function wholeMap(store: Store, { table, draws }: FeatureMap): Promise<Places> {
+  const map = await needTable(store, table);
+  try {
+    return await readMap(map, 0, draws);
+  } finally {
+    map.close();
+  }
+}
+
+/** Some draws' pictures against those that their features were made of. */
+async function otherPictures(
+  store: Store,
+  set: FeatureSet,
+  { open, map, places }: { readonly open: PlanRows; readonly map: FeatureMap; readonly places: Places },
+): Promise<string[]> {
+  const step = Math.max(1, Math.floor(map.draws / COMPARED));
+  const offsets = Array.from({ length: map.draws }, (_, i) => i).filter(
+    (i) => i % step === 0 && places.parts[i] !== NOWHERE,
+  );
+  const { imageHash } = await open.pictures(
+    offsets.map((i) => map.start + i),
+    { images: false },
+  );
+  const roles = open.shape.roles;
+  const other = new Map<string, number>();
+  for (const [part, { table, views }] of map.tables.entries()) {
+    const mine = offsets.flatMap((offset, i) => (places.parts[offset] === part ? [{ offset, i }] : []));
+    if (mine.length === 0) continue;
+    const opened = await needTable(store, table);
+    const shape = {
+      views,
+      values: featureValues(set),
+      vectors: set.model.taps.length * FEATURE_TOKENS,
+      codec: set.codec,
+    };
+    const found = await takeFeatures(
+      opened,
+      mine.map(({ offset }) => places.rows[offset]!),
+      shape,
+    ).finally(() => opened.close());
+    for (const [j, { offset, i }] of mine.entries()) {
+      const same = views.every(
+        (role, v) => imageHash[i * roles.length + roles.indexOf(role)] === found.imageHash[j * views.length + v],
+      );
+      if (same) continue;
+      const { dataset } = open.place(map.start + offset);
+      other.set(dataset, (other.get(dataset) ?? 0) + 1);
+    }
+  }
+  return [...other].map(
+    ([dataset, count]) =>
+      `${count} of ${offsets.length} compared frames of ${dataset} have other pictures now: run it again`,
+  );
+}
