@@ -49,6 +49,7 @@ Examples:
   prep status ./store --by reason               what was lost, to which rule
   prep plan ./store --mixture stage1.json --steps 100000 --batch 256 --seed 7
   prep shard ./store --plan 6ad53b025b85        rows in training order, for any Lance reader
+  prep features estimate ./store --plan 6ad53b025b85         does a cache of frozen features pay?
   prep reshard ./store --config nightly.json --if-stale      what cron calls
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many damaged episodes, 130 interrupted (what is committed stays).

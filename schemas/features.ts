@@ -65,6 +65,16 @@ export type FeatureCodec =
       readonly outliers: readonly (readonly number[])[];
     };
 
+/** A view of any number of frames as it is stored; float16 and bfloat16 as bits. Scale and side only with int8. */
+export interface StoredView {
+  /** [frame][tap][token][channel] */
+  readonly values: Uint16Array | Int8Array | Float32Array;
+  /** [frame][tap][token] */
+  readonly scale?: Uint16Array;
+  /** [frame][tap][token][outlier] */
+  readonly side?: Uint16Array;
+}
+
 /** What a set was made of: two sets are the same where all of this but calibrated channels and measures is. */
 export interface FeatureSet {
   readonly version: 1;

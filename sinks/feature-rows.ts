@@ -4,16 +4,10 @@ import { arrow, type RecordBatch, type Schema, type Table } from '../schemas/arr
 import type { Role } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
 import { type FeatureShape, featureSchema, keysSchema, mapSchema } from '../schemas/feature-tables.ts';
+import type { StoredView } from '../schemas/features.ts';
 import * as column from './columns.ts';
 import { scan } from './scan.ts';
 import { attempt, type LanceTable, openIfThere, openOrCreate, type Store } from './store.ts';
-
-/** One view of some frames as it is stored; float16 and bfloat16 as their bits. */
-export interface StoredView {
-  readonly values: Uint16Array | Int8Array | Float32Array;
-  readonly scale?: Uint16Array;
-  readonly side?: Uint16Array;
-}
 
 export interface FeatureRows {
   readonly dataset: readonly string[];

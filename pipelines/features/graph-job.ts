@@ -1,7 +1,6 @@
 /** What passes between the pipeline and the thread that runs the graphs. */
 import type { Role } from '../../schemas/episode.ts';
-import type { FeatureCodec } from '../../schemas/features.ts';
-import type { Stored } from '../../transforms/features/codec.ts';
+import type { FeatureCodec, StoredView } from '../../schemas/features.ts';
 import type { GraphOutput } from './model.ts';
 
 export interface GraphStart {
@@ -26,7 +25,7 @@ export interface GraphJob {
 }
 
 export interface GraphResult {
-  readonly views: Partial<Record<Role, Stored>>;
+  readonly views: Partial<Record<Role, StoredView>>;
   /** The residual stream itself, [frame][tap][token][channel], where it was asked for. */
   readonly raw: Partial<Record<Role, Float32Array>>;
   /** Digest of each frame's stored bytes. */

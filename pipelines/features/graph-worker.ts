@@ -4,8 +4,8 @@ import { workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Role } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
-import { type CodecName, FEATURE_TOKENS, type FeatureCodec } from '../../schemas/features.ts';
-import { codecOf, type Stored } from '../../transforms/features/codec.ts';
+import { type CodecName, FEATURE_TOKENS, type FeatureCodec, type StoredView } from '../../schemas/features.ts';
+import { codecOf } from '../../transforms/features/codec.ts';
 import { HALF_MAX } from '../../transforms/features/half.ts';
 import { rowChecksum } from '../../transforms/features/row-checksum.ts';
 import { openImageHash } from '../../transforms/image-hash.ts';
@@ -98,7 +98,7 @@ function storedView(
   codec: FeatureCodec,
   output: GraphOutput,
   { found, role }: { readonly found: Found; readonly role: Role },
-): Stored {
+): StoredView {
   // Copies: the memory of a result is ONNX Runtime's and cannot be moved to another thread.
   const bits = (name: string): Uint16Array => {
     const { buffer, byteOffset, byteLength } = found[name]!.data as Uint16Array;
@@ -138,7 +138,7 @@ function checkHealth({ frames, views, codec }: GraphJob, health: Float32Array): 
   }
 }
 
-function checksums({ frames, views }: GraphJob, stored: Partial<Record<Role, Stored>>): BigInt64Array {
+function checksums({ frames, views }: GraphJob, stored: Partial<Record<Role, StoredView>>): BigInt64Array {
   const parts = views.map((role) => stored[role]!);
   return BigInt64Array.from({ length: frames }, (_, row) => rowChecksum(parts, { row, rows: frames, hash }));
 }

@@ -1,23 +1,14 @@
 /** One way to store and read features, whatever the codec. Values lie as [row][tap][token][channel], any number of rows. */
 import { PrepError } from '../../schemas/errors.ts';
-import type { FeatureCodec } from '../../schemas/features.ts';
+import type { FeatureCodec, StoredView } from '../../schemas/features.ts';
 import { BRAIN_MAX, decodeBrain, decodeHalf, encodeBrain, encodeHalf, HALF_MAX } from './half.ts';
 import { decodeInt8, encodeInt8, type Int8Layout, type Shape } from './int8.ts';
 
-/** What the columns of a view hold; float16 and bfloat16 as bits. Scale and side only with int8. */
-export interface Stored {
-  readonly values: Uint16Array | Int8Array | Float32Array;
-  /** [row][tap][token] */
-  readonly scale?: Uint16Array;
-  /** [row][tap][token][outlier] */
-  readonly side?: Uint16Array;
-}
-
 export interface Codec {
   /** @returns also how many stored numbers are not finite: such rows must be refused. @throws PrepError `field-shape` */
-  encode(values: Float32Array): Stored & { readonly unfit: number };
+  encode(values: Float32Array): StoredView & { readonly unfit: number };
   /** @throws PrepError `field-shape` */
-  decode(stored: Stored): Float32Array;
+  decode(stored: StoredView): Float32Array;
 }
 
 /** |x| from which a codec cannot hold it: int8 keeps outliers as float16. */

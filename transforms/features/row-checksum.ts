@@ -1,5 +1,5 @@
 /** The digest of a row of features: what a reader may compare the stored bytes with. */
-import type { Stored } from './codec.ts';
+import type { StoredView } from '../../schemas/features.ts';
 
 interface Row {
   readonly row: number;
@@ -10,7 +10,7 @@ interface Row {
 }
 
 /** xxh3-64 over the digests (little-endian int64) of a row's parts: view by view values, scale, side. */
-export function rowChecksum(views: readonly Stored[], { row, rows, hash }: Row): bigint {
+export function rowChecksum(views: readonly StoredView[], { row, rows, hash }: Row): bigint {
   const parts = views.flatMap(({ values, scale, side }) => [
     values,
     ...(scale ? [scale] : []),
