@@ -129,6 +129,7 @@ function reportText(report: FeatureReport): string {
       : missing === 0
         ? `all ${draws} draws of the plan have features`
         : `${draws - missing} of ${draws} draws of the plan have features, ${missing} have none`;
+  if (report.parts === 0) return `plan ${report.plan}: none of its parts falls to this share`;
   return [
     `set ${report.name} (${report.set}), plan ${report.plan}: ${report.made} parts made, ${report.there} were there (${report.parts} in all)`,
     `  ${report.computed} frames computed, ${report.reused} were in the set already; ${bytes(report.bytes)} in ${duration(report.seconds)} (${report.framesPerSecond.toFixed(1)} frames/s, start included)`,

@@ -1,7 +1,7 @@
 /** `prep compact` and `prep gc`. */
 import { EXIT, PrepError } from '../schemas/errors.ts';
 import { compactDataset } from '../sinks/compact.ts';
-import { featureGarbage, forgetUnused } from '../sinks/feature-gc.ts';
+import { featureGarbage, forgetMapsOfGonePlans, forgetUnused } from '../sinks/feature-gc.ts';
 import { gcDataset } from '../sinks/gc.ts';
 import { listDatasets } from '../sinks/read.ts';
 import { dropTable, orphanShards } from '../sinks/shards.ts';
@@ -76,6 +76,7 @@ const NONE = { dropped: [], unused: [] } as const;
 async function gcFeatures(uri: string, { dryRun, unused }: { readonly dryRun: boolean; readonly unused: boolean }) {
   const store = await connectStore(uri);
   try {
+    if (!dryRun) await forgetMapsOfGonePlans(store);
     const garbage = await featureGarbage(store);
     const dropped = [...garbage.orphans];
     if (unused) dropped.push(...(dryRun ? garbage.unused : await forgetUnused(store, garbage.unused)));

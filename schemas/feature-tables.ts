@@ -9,13 +9,13 @@ const text = (name: string): Field => required(name, new arrow.Utf8());
 const list = (name: string, length: number, item: DataType): Field =>
   required(name, new arrow.FixedSizeList(length, required('item', item)));
 
-/** `features`: one row per set. */
+/** `features`: one row per set. The name is the key: of two that begin a set of one name at once, one wins. */
 export const REGISTRY = 'features';
 
 export const registrySchema = (): Schema =>
-  new arrow.Schema([primaryKey('set'), text('name'), text('spec_json'), required('created_ms', new arrow.Float64())]);
+  new arrow.Schema([primaryKey('name'), text('set'), text('spec_json'), required('created_ms', new arrow.Float64())]);
 
-/** `features_<set>_parts`: one row per part that counts. */
+/** `features_<set>_parts`: one row per part and revision; of a part the highest revision counts. */
 export const partsTable = (set: string): string => `features_${set}_parts`;
 
 export const partsSchema = (): Schema =>
@@ -24,7 +24,8 @@ export const partsSchema = (): Schema =>
     text('plan'),
     required('start', new arrow.Int64()),
     required('draws', new arrow.Int64()),
-    text('pixels'),
+    required('revision', new arrow.Int32()),
+    text('basis'),
     text('tables_json'),
     text('runtime_json'),
     required('created_ms', new arrow.Float64()),
@@ -41,7 +42,8 @@ export const mapsSchema = (): Schema =>
     required('revision', new arrow.Int32()),
     required('start', new arrow.Int64()),
     required('draws', new arrow.Int64()),
-    text('pixels'),
+    text('basis'),
+    text('parts'),
     text('table'),
     text('tables_json'),
     required('missing', new arrow.Int64()),

@@ -75,11 +75,13 @@ export interface StoredView {
   readonly side?: Uint16Array;
 }
 
-/** What a set was made of: two sets are the same where all of this but calibrated channels and measures is. */
+/** What a set was made of. */
 export interface FeatureSet {
   readonly version: 1;
-  /** 16 hex digits. */
+  /** 16 hex digits, in the names of its tables: of this registration, so that what a forgotten set left is never taken for this one's. */
   readonly set: string;
+  /** Digest of what decides the numbers, calibration excepted. */
+  readonly identity: string;
   readonly name: string;
   readonly model: Pick<ModelDocument, 'hidden' | 'tokens' | 'taps' | 'tapPoint' | 'languageModel' | 'precision'> & {
     readonly name: string;

@@ -5,3 +5,6 @@ export const attemptName = (): string =>
   `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4)
     .toString(36)
     .padStart(4, '0')}`;
+
+/** Milliseconds since the epoch at which an attempt began. */
+export const attemptTime = (name: string): number => Number.parseInt(name.slice(0, 8), 36);

@@ -104,8 +104,7 @@ export async function openOrCreate(store: Store, name: string, schema: Schema): 
 /** Null also for a folder without a manifest: a table that is being created, or whose creation was killed. */
 export async function openIfThere(store: Store, name: string): Promise<LanceTable | null> {
   return attempt(store.uri, `open table ${name}`, async () => {
-    const names = await tableNames(store);
-    if (!names.includes(name)) return null;
+    // Not by listing names first: that costs half a second where there are thousands of tables.
     try {
       return await store.connection.openTable(name);
     } catch (cause) {
@@ -148,14 +147,16 @@ export async function insertAbsent(table: LanceTable, key: string, rows: Table):
   return Number(result.numInsertedRows);
 }
 
+/** Whether others kept committing first. */
+export const isConflict = (cause: unknown): boolean => /conflict|too much write contention/i.test(String(cause));
+
 /** Repeats a commit that Lance gave up because others kept committing first; anything else is thrown at once. */
 export async function retryConflicts<T>(write: () => Promise<T>): Promise<T> {
   for (let round = 1; ; round++) {
     try {
       return await write();
     } catch (cause) {
-      const conflict = /conflict|too much write contention/i.test(String(cause));
-      if (!conflict || round === CONFLICT_ATTEMPTS) throw cause;
+      if (!isConflict(cause) || round === CONFLICT_ATTEMPTS) throw cause;
       await new Promise((wake) => setTimeout(wake, 10 * 2 ** round * (0.5 + Math.random())));
     }
   }

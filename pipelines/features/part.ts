@@ -1,13 +1,11 @@
 /** One part of a set: the frames that a range of draws shows first, computed, written, compared and published by one insert. */
-import { PrepError } from '../../schemas/errors.ts';
 import { featureTable } from '../../schemas/feature-tables.ts';
 import { FEATURE_TOKENS, type FeatureSet, featureBytes, featureValues } from '../../schemas/features.ts';
 import { attemptName } from '../../sinks/attempt-name.ts';
-import { type FeatureRows, openFeatureWriter, writeKeys } from '../../sinks/feature-rows.ts';
+import { type FeatureRows, needTable, openFeatureWriter, writeKeys } from '../../sinks/feature-rows.ts';
 import { type FeatureTable, publishPart } from '../../sinks/features.ts';
 import { dropTable } from '../../sinks/shards.ts';
 import type { Store } from '../../sinks/store.ts';
-import type { FrameIndex } from '../../transforms/features/frame-index.ts';
 import { type FrameKeys, frameKeys } from '../../transforms/features/frame-key.ts';
 import type { PlanRows } from '../mixed/plan-rows.ts';
 import { mapConcurrent } from '../stream.ts';
@@ -15,6 +13,7 @@ import { compareFeatures } from './compare.ts';
 import type { FirstDraws } from './first-draws.ts';
 import type { Graphs } from './graphs.ts';
 import { type FrameSource, placed } from './pictures.ts';
+import type { Published } from './published.ts';
 
 export interface PartWork {
   readonly store: Store;
@@ -44,55 +43,58 @@ export interface PartCounts {
   readonly bytes: number;
 }
 
+/** A part to be made, as what. */
+export interface PartWish extends PartRange {
+  readonly revision: number;
+  readonly basis: string;
+}
+
 /** Draws whose hashes are read together. */
 const KEY_DRAWS = 8192;
 
 /** Null: interrupted, nothing is left of it. */
-export async function makePart(work: PartWork, range: PartRange, index: FrameIndex): Promise<PartCounts | null> {
+export async function makePart(work: PartWork, wish: PartWish, published: Published): Promise<PartCounts | null> {
   const { store, set, rows } = work;
-  const keys = await keysOf(work, range);
-  const wanted = wantedDraws(work, range, { keys, index });
+  const { start, draws: count, revision, basis } = wish;
+  const keys = await keysOf(work, wish);
+  if (keys === null) return null;
+  const wanted = wantedDraws(work, wish, { keys, ...published });
   const attempt = attemptName();
-  const part = { plan: rows.plan, start: range.start, pixels: rows.pixels };
   const names: string[] = [];
   const named = (what: string): string => {
-    const name = featureTable(set.set, part, what, attempt);
+    const name = featureTable(set.set, { plan: rows.plan, start }, what, attempt);
     names.push(name);
     return name;
   };
+  const tables: FeatureTable[] = [];
   try {
-    const tables: FeatureTable[] = [];
-    for (const [i, draws] of wanted.draws.entries()) {
+    for (const [signature, draws] of wanted.draws.entries()) {
       if (draws.length === 0) continue;
-      const table = await writeTable(work, { name: named(`v${i}`), signature: i, draws, keys, start: range.start });
+      const table = await writeTable(work, { name: named(`v${signature}`), signature, draws, keys, start });
       if (table === null) {
         await dropAll(store, names);
         return null;
       }
       tables.push(table);
     }
-    const keysName = named('k');
-    await writeKeys(store, keysName, keys.frame);
-    const published = await publishPart(store, set.set, {
-      ...part,
-      draws: range.draws,
-      keys: keysName,
-      tables,
-      runtime: work.runtime,
-      createdMs: Date.now(),
-    });
-    // Somebody else has made the same part meanwhile: then this one is not needed.
-    if (!published) await dropAll(store, names);
-    const computed = tables.reduce((sum, table) => sum + table.rows, 0);
-    return {
-      computed: published ? computed : 0,
-      reused: wanted.reused,
-      bytes: published ? wanted.views * bytesPerView(set) : 0,
-    };
+    await writeKeys(store, named('k'), keys.frame);
+    // What was written long ago may have been taken for dead and removed.
+    for (const name of names) (await needTable(store, name)).close();
   } catch (error) {
     await dropAll(store, names).catch(() => undefined);
     throw error;
   }
+  // From here on nothing is dropped after an error: the insert may have counted although its answer was lost.
+  const made = await publishPart(store, set.set, {
+    ...{ plan: rows.plan, start, draws: count, revision, basis },
+    ...{ keys: names.at(-1)!, tables, uses: wanted.uses },
+    runtime: work.runtime,
+    createdMs: Date.now(),
+  });
+  // Somebody else has made the same part meanwhile: then this one is not needed.
+  if (!made) await dropAll(store, names);
+  const computed = tables.reduce((sum, table) => sum + table.rows, 0);
+  return { computed: made ? computed : 0, reused: wanted.reused, bytes: made ? wanted.views * bytesPerView(set) : 0 };
 }
 
 async function dropAll(store: Store, names: readonly string[]): Promise<void> {
@@ -102,10 +104,12 @@ async function dropAll(store: Store, names: readonly string[]): Promise<void> {
 const bytesPerView = ({ model, codec }: FeatureSet): number =>
   featureBytes(model, codec.name, codec.name === 'int8' ? codec.outliers[0]!.length : 0);
 
-async function keysOf({ rows, set, hash }: PartWork, { start, draws }: PartRange): Promise<FrameKeys> {
+/** Null where interrupted. */
+async function keysOf({ rows, set, hash, signal }: PartWork, { start, draws }: PartRange): Promise<FrameKeys | null> {
   const frame = new BigInt64Array(draws);
   const signature = new Int8Array(draws);
   for (let from = 0; from < draws; from += KEY_DRAWS) {
+    if (signal.aborted) return null;
     const count = Math.min(KEY_DRAWS, draws - from);
     const some = Array.from({ length: count }, (_, i) => start + from + i);
     const { imageHash } = await rows.pictures(some, { images: false });
@@ -120,16 +124,21 @@ async function keysOf({ rows, set, hash }: PartWork, { start, draws }: PartRange
 function wantedDraws(
   { set, first }: PartWork,
   { start, draws: count }: PartRange,
-  { keys, index }: { readonly keys: FrameKeys; readonly index: FrameIndex },
+  { keys, index, tables }: Pick<Published, 'index' | 'tables'> & { readonly keys: FrameKeys },
 ) {
   const draws: number[][] = set.signatures.map(() => []);
   const here = new Set<bigint>();
+  const uses = new Set<string>();
   let [reused, views] = [0, 0];
   for (let i = 0; i < count; i++) {
     const which = keys.signature[i]!;
-    if (which < 0 || !first.is(start + i)) continue;
+    if (which < 0) continue;
     const key = keys.frame[i]!;
-    if (here.has(key) || index.has(key)) {
+    const there = index.get(key);
+    if (there) uses.add(tables[there.table]!.table);
+    // A draw that an earlier one has shown already is that one's part's to make.
+    if (!first.is(start + i)) continue;
+    if (here.has(key) || there) {
       reused++;
       continue;
     }
@@ -137,7 +146,7 @@ function wantedDraws(
     draws[which]!.push(start + i);
     views += set.signatures[which]!.length;
   }
-  return { draws, reused, views };
+  return { draws, reused, views, uses: [...uses] };
 }
 
 interface TableWork {
@@ -210,15 +219,4 @@ function frameColumns(
     step: Int32Array.from(placedDraws, ({ step }) => step),
     frame: BigInt64Array.from(draws, (draw) => keys.frame[draw - start]!),
   };
-}
-
-/** @throws PrepError `bad-option` for a batch that is none */
-export function checkBatch(batch: number): void {
-  if (!Number.isInteger(batch) || batch < 1)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { field: '--batch' },
-      expected: 'a whole number above 0',
-      found: String(batch),
-    });
 }

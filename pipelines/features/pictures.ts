@@ -48,7 +48,8 @@ export function storedPictures(rows: PlanRows, workers: number): FrameSource {
           });
         images.set(found, first * PICTURE_BYTES);
       });
-      await Promise.all(jobs);
+      // All are waited for, and of several faults the first frame's is told: the same one in every run.
+      for (const job of await Promise.allSettled(jobs)) if (job.status === 'rejected') throw job.reason;
       return { draws, images, imageHash };
     },
     close: async () => void (await Promise.all(threads.map((thread) => thread.close()))),

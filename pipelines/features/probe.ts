@@ -1,4 +1,5 @@
 /** What an estimate measures where it can: the speed of a GPU with the model, and how many frames a store has already. */
+import { PrepError } from '../../schemas/errors.ts';
 import type { FeatureSet } from '../../schemas/features.ts';
 import { readSets } from '../../sinks/features.ts';
 import type { Store } from '../../sinks/store.ts';
@@ -28,6 +29,10 @@ export async function probeSpeed(model: FeatureModel, frames: number): Promise<n
     for (let done = 0; done < frames; done += BATCH)
       await graphs.run({ views, images: images(), frames: BATCH, codec });
     return (1000 * Math.ceil(frames / BATCH) * BATCH) / (performance.now() - started);
+  } catch (error) {
+    // A model that float16 does not hold has no graph that is as quick: the assumption has to do.
+    if (error instanceof PrepError && error.code === 'bad-codec') return null;
+    throw error;
   } finally {
     await graphs.close();
   }

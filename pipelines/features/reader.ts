@@ -8,6 +8,7 @@ import { type FeatureMap, readMaps, readSets } from '../../sinks/features.ts';
 import type { LanceTable, Store } from '../../sinks/store.ts';
 import { codecOf } from '../../transforms/features/codec.ts';
 import type { PlanRows } from '../mixed/plan-rows.ts';
+import { mapConcurrent } from '../stream.ts';
 import { NOWHERE } from './maps.ts';
 import { refuseTrained } from './refuse.ts';
 
@@ -49,16 +50,40 @@ export async function openFeatureReader(store: Store, rows: PlanRows, options: F
   const set = await findSet(store, options);
   refuseTrained(rows.segments[0]!.mixture, set.model.languageModel ? 'language' : 'vision', set.name);
   const maps = await mapsOf(store, set, rows);
-  const tables = new Map<string, Promise<LanceTable>>();
-  const open = (name: string): Promise<LanceTable> => {
-    const there = tables.get(name) ?? needTable(store, name);
-    tables.set(name, there);
-    return there;
-  };
+  const tables = openTables(store);
   return {
     set,
-    read: (draws, mixed) => readDraws({ set, maps, open, rows, compute: options.compute }, draws, mixed),
-    close: () => tables.forEach((table) => void table.then((one) => one.close())),
+    async read(draws, mixed) {
+      const found = await readDraws({ set, maps, open: tables.open, rows, compute: options.compute }, draws, mixed);
+      tables.tidy();
+      return found;
+    },
+    close: () => tables.closeAll(),
+  };
+}
+
+/** Tables that stay open from batch to batch. In the order of training one or two are in use; at random there may be thousands. */
+const MOST_OPEN = 256;
+
+function openTables(store: Store) {
+  const tables = new Map<string, Promise<LanceTable>>();
+  const closeAll = (): void => {
+    for (const table of tables.values())
+      table.then(
+        (one) => one.close(),
+        () => undefined,
+      );
+    tables.clear();
+  };
+  return {
+    open(name: string): Promise<LanceTable> {
+      const table = tables.get(name) ?? needTable(store, name);
+      tables.set(name, table);
+      return table;
+    },
+    /** Between batches, when nothing is read. */
+    tidy: () => void (tables.size > MOST_OPEN && closeAll()),
+    closeAll,
   };
 }
 
@@ -115,17 +140,26 @@ async function readDraws(reading: Reading, draws: readonly number[], mixed: Mixe
   const per = featureValues(set);
   const out = new Float32Array(draws.length * set.views.length * per);
   const present = new Uint8Array(draws.length * set.views.length);
-  for (const table of new Set(places.flatMap((place) => (place ? [place.table] : [])))) {
-    const mine = draws.flatMap((_, i) => (places[i]?.table === table ? [i] : []));
+  const wanted = new Map<string, number[]>();
+  for (const [i, place] of places.entries())
+    if (place) wanted.set(place.table, [...(wanted.get(place.table) ?? []), i]);
+  const codec = codecOf(set.codec, { taps: set.model.taps.length, tokens: FEATURE_TOKENS, hidden: set.model.hidden });
+  const take = async ([table, mine]: [string, number[]]) => {
     const { views } = places[mine[0]!]!;
     const shape = { views, values: per, vectors: set.model.taps.length * FEATURE_TOKENS, codec: set.codec };
-    const found = await takeFeatures(
-      await reading.open(table),
-      mine.map((i) => places[i]!.row),
-      shape,
-    );
+    const opened = await reading.open(table);
+    return {
+      mine,
+      views,
+      found: await takeFeatures(
+        opened,
+        mine.map((i) => places[i]!.row),
+        shape,
+      ),
+    };
+  };
+  for await (const { mine, views, found } of mapConcurrent(each(wanted), AT_ONCE, take)) {
     checkPictures(reading, { found, views, draws, mine }, mixed);
-    const codec = codecOf(set.codec, { taps: set.model.taps.length, tokens: FEATURE_TOKENS, hidden: set.model.hidden });
     for (const role of views) {
       const slot = set.views.indexOf(role);
       const values = codec.decode(found.views[role]!);
@@ -138,6 +172,13 @@ async function readDraws(reading: Reading, draws: readonly number[], mixed: Mixe
   const missing = places.flatMap((place, i) => (place ? [] : [i]));
   if (missing.length > 0) await fillMissing(reading, { missing, draws, out, present }, mixed);
   return { values: out, present, missing: missing.length };
+}
+
+/** Tables that are read at the same time. */
+const AT_ONCE = 8;
+
+async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items;
 }
 
 async function placesOf({ maps, open }: Reading, draws: readonly number[]): Promise<(Place | null)[]> {
@@ -167,19 +208,30 @@ interface Checked {
 function checkPictures({ set, rows }: Reading, { found, views, draws, mine }: Checked, mixed: MixedRows): void {
   const { roles } = rows.shape;
   for (const [j, i] of mine.entries())
-    for (const [v, role] of views.entries()) {
-      const now = mixed.imageHash[i * roles.length + roles.indexOf(role)];
-      const then = found.imageHash[j * views.length + v];
+    for (const role of set.views) {
+      // Also of a view that the features lack: a row may have gained it since.
+      const now = hashOf(mixed.imageHash, i, { roles, role });
+      const then = hashOf(found.imageHash, j, { roles: views, role });
       if (now === then) continue;
       const { dataset, episodeKey, step } = rows.place(draws[i]!);
       throw new PrepError({
         code: 'stale-features',
         at: { dataset, episode: `with key ${episodeKey}`, camera: role, step, field: set.name },
-        expected: `features of the picture ${now}`,
-        found: `those of ${then}`,
+        expected: now === 0n ? 'features without this view' : `features of the picture ${now}`,
+        found: then === 0n ? 'those of a row without it' : `those of ${then}`,
         remedy: 'the pictures were made again since: `prep features run` makes the features of the new ones',
       });
     }
+}
+
+/** Hash of a role's picture, 0 where there is none or where rows of these roles have no such column. */
+export function hashOf(
+  hashes: BigInt64Array,
+  row: number,
+  { roles, role }: { readonly roles: readonly Role[]; readonly role: Role },
+): bigint {
+  const slot = roles.indexOf(role);
+  return slot < 0 ? 0n : hashes[row * roles.length + slot]!;
 }
 
 interface Missing {
@@ -193,30 +245,30 @@ async function fillMissing(
   { set, rows, compute }: Reading,
   { missing, draws, out, present }: Missing,
   mixed: MixedRows,
-) {
+): Promise<void> {
   if (!compute)
     throw new PrepError({
       code: 'stale-features',
       at: { field: set.name },
       expected: 'features of every draw',
       found: `${missing.length} of ${draws.length} draws without, the first of them draw ${draws[missing[0]!]}`,
-      remedy: '`prep features run` makes them, or give a function that computes them',
+      remedy:
+        '`prep features run` makes them where the model has a graph for their views; or give a function that computes them',
     });
-  const per = featureValues(set) * set.views.length;
+  const per = featureValues(set);
   const values = await compute({ set, rows: mixed, at: missing });
-  if (values.length !== missing.length * per)
+  if (values.length !== missing.length * per * set.views.length)
     throw new PrepError({
       code: 'bad-value',
       at: { field: 'compute' },
-      expected: `${missing.length * per} numbers`,
+      expected: `${missing.length * per * set.views.length} numbers`,
       found: String(values.length),
     });
-  for (const [j, i] of missing.entries()) {
-    out.set(values.subarray(j * per, (j + 1) * per), i * per);
+  for (const [j, i] of missing.entries())
     for (const [v, role] of set.views.entries()) {
-      const slot = rows.shape.roles.indexOf(role);
-      present[i * set.views.length + v] =
-        slot >= 0 && mixed.imageHash[i * rows.shape.roles.length + slot] !== 0n ? 1 : 0;
+      if (hashOf(mixed.imageHash, i, { roles: rows.shape.roles, role }) === 0n) continue;
+      const [from, to] = [j * set.views.length + v, i * set.views.length + v];
+      out.set(values.subarray(from * per, (from + 1) * per), to * per);
+      present[to] = 1;
     }
-  }
 }

@@ -2,19 +2,21 @@
 import os from 'node:os';
 import { PrepError } from '../../schemas/errors.ts';
 import { type FeatureSet, featureBytes, outlierCount } from '../../schemas/features.ts';
-import { readParts } from '../../sinks/features.ts';
+import type { FeatureMap, FeaturePart } from '../../sinks/features.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
 import { openImageHash } from '../../transforms/image-hash.ts';
 import { openPlanRows, type PlanRows } from '../mixed/plan-rows.ts';
 import { type FirstDraws, firstDraws } from './first-draws.ts';
 import { type Device, exportedOutputs, type Graphs, openGraphs } from './graphs.ts';
-import { makeMaps, partsNow } from './maps.ts';
+import { makeMaps } from './maps.ts';
 import { checkFiles, type FeatureModel, readModel } from './model.ts';
-import { checkBatch, makePart, type PartRange } from './part.ts';
+import { makePart, type PartWork } from './part.ts';
+import { partsOf, partsThere, wishOf } from './parts.ts';
 import { type FrameSource, storedPictures } from './pictures.ts';
 import { publishedFrames } from './published.ts';
 import { refuseTrained } from './refuse.ts';
-import { newSet, PART_DRAWS, registeredSet, type SetWish } from './set.ts';
+import { firstSet } from './sample.ts';
+import { PART_DRAWS, registeredSet, type SetWish } from './set.ts';
 import { type RequestOf, type SourceRoot, sourcePictures } from './source-pictures.ts';
 
 export interface FeatureRequest {
@@ -66,9 +68,11 @@ export interface FeatureControl {
 }
 
 export async function makeFeatures(request: FeatureRequest, control: FeatureControl): Promise<FeatureReport> {
-  checkBatch(request.batch);
+  positive('--batch', request.batch);
+  positive('--sample', request.sample);
   const model = readModel(request.model);
-  await checkFiles(model, exportedOutputs(model));
+  // The quality gate measures against float32, whatever is stored.
+  await checkFiles(model, [...new Set(['f32', ...exportedOutputs(model)] as const)]);
   const store = await connectStore(request.store);
   let rows: PlanRows | null = null;
   try {
@@ -98,52 +102,119 @@ async function withRows(opened: Opened, control: FeatureControl): Promise<Featur
   const wish: SetWish = { ...request.set, model };
   const known = await registeredSet(store, wish);
   const first = await firstDraws(store, rows);
+  allowBytes(opened, wish, { known, there: known ? await partsThere(store, rows, known) : [], first });
   const source = await openPictures(opened);
   const graphs = openGraphs(model, request.device);
   try {
-    const length = known?.partDraws ?? wish.partDraws ?? PART_DRAWS;
-    const wanted = partsOf(rows, { ...request, partDraws: length });
-    const done = known ? partsNow(await readParts(store, known.set), rows) : [];
-    const missing = wanted.filter(({ start }) => !done.some((part) => part.start === start));
-    const total = missing.reduce((sum, { start, draws }) => sum + first.count(start, start + draws), 0);
-    request.allow(total * frameBytes(wish));
-    const set = known ?? (await firstSet(opened, { wish, first, source, graphs }));
-    const frames = publishedFrames(store, set.set);
-    const counts = { computed: 0, reused: 0, bytes: 0, made: 0 };
-    const hash = await openImageHash();
-    let seen = 0;
-    const work = {
-      ...{ store, rows, set, first, source, graphs, hash },
+    const sampling = {
+      rows,
+      first,
+      source,
+      graphs,
+      sample: request.sample,
       batch: request.batch,
-      runtime: runtimeOf(request.device, request.batch, model),
       signal: control.signal,
-      progress(some: number) {
-        seen += some;
-        control.progress(seen, total);
-      },
     };
+    const set = known ?? (await firstSet(store, wish, sampling));
+    const made = set && (await makeParts(opened, { set, first, source, graphs }, control));
+    const seconds = (performance.now() - started) / 1000;
+    return { ...reportOf(opened, set, made), seconds, framesPerSecond: (made?.computed ?? 0) / seconds };
+  } finally {
+    await Promise.all([source.close(), graphs.close()]);
+  }
+}
+
+/** Bytes at most: of all shares together, and as if nothing that other plans drew were there. @throws what `allow` does */
+function allowBytes(
+  { rows, request }: Opened,
+  wish: SetWish,
+  { known, there, first }: { known: FeatureSet | null; there: readonly FeaturePart[]; first: FirstDraws },
+): void {
+  const partDraws = known?.partDraws ?? wish.partDraws ?? PART_DRAWS;
+  const done = new Set(there.map(({ start }) => start));
+  const all = partsOf(rows, { range: request.range, part: { index: 0, of: 1 }, partDraws });
+  const frames = all
+    .filter(({ start }) => !done.has(start))
+    .reduce((sum, { start, draws }) => sum + first.count(start, start + draws), 0);
+  request.allow(
+    frames * wish.model.views.length * featureBytes(wish.model, wish.codec, outlierCount(wish.model.hidden)),
+  );
+}
+
+interface Making {
+  readonly set: FeatureSet;
+  readonly first: FirstDraws;
+  readonly source: FrameSource;
+  readonly graphs: Graphs;
+}
+
+interface MadeParts {
+  readonly parts: number;
+  readonly made: number;
+  readonly there: number;
+  readonly computed: number;
+  readonly reused: number;
+  readonly bytes: number;
+  readonly maps: readonly FeatureMap[];
+  readonly interrupted: boolean;
+}
+
+async function makeParts(opened: Opened, making: Making, control: FeatureControl): Promise<MadeParts> {
+  const { store, rows, model, request } = opened;
+  const { set, first } = making;
+  const wanted = partsOf(rows, { ...request, partDraws: set.partDraws });
+  const frames = publishedFrames(store, set.set);
+  const done = new Set((await partsThere(store, rows, set)).map(({ start }) => start));
+  let missing = wanted.filter(({ start }) => !done.has(start));
+  const counts = {
+    parts: wanted.length,
+    made: 0,
+    there: wanted.length - missing.length,
+    computed: 0,
+    reused: 0,
+    bytes: 0,
+  };
+  const total = missing.reduce((sum, { start, draws }) => sum + first.count(start, start + draws), 0);
+  let seen = 0;
+  const work: PartWork = {
+    ...{ store, rows, ...making, signal: control.signal, batch: request.batch },
+    hash: await openImageHash(),
+    runtime: runtimeOf(request.device, request.batch, model),
+    progress(some) {
+      seen += some;
+      control.progress(seen, total);
+    },
+  };
+  for (let round = 0; ; round++) {
     for (const range of missing) {
-      const made = control.signal.aborted ? null : await makePart(work, range, (await frames.refresh()).index);
-      if (made === null) break;
+      const published = await frames.refresh();
+      const made = control.signal.aborted ? null : await makePart(work, wishOf(rows, range, published), published);
+      if (made === null) return { ...counts, maps: [], interrupted: true };
       counts.computed += made.computed;
       counts.reused += made.reused;
       counts.bytes += made.bytes;
       counts.made++;
     }
-    const interrupted = counts.made < missing.length;
-    const maps = interrupted ? [] : await makeMaps(store, set, rows, await frames.refresh());
-    const seconds = (performance.now() - started) / 1000;
-    return {
-      ...{ set: set.set, name: set.name, plan: rows.plan, parts: wanted.length, there: wanted.length - missing.length },
-      ...counts,
-      missing: maps.length < rows.segments.length ? null : maps.reduce((sum, map) => sum + map.missing, 0),
-      draws: rows.draws,
-      ...{ seconds, framesPerSecond: counts.computed / seconds, gate: set.gate },
-      state: interrupted ? 'interrupted' : 'done',
-    };
-  } finally {
-    await Promise.all([source.close(), graphs.close()]);
+    const { maps, holed } = await makeMaps(store, set, rows, await frames.refresh());
+    missing = wanted.filter(({ start }) => holed.some((part) => part.start === start));
+    // Frames that lay in tables of other parts, which are gone: once more, and what is lost again is said as missing.
+    if (missing.length === 0 || round > 0) return { ...counts, maps, interrupted: false };
   }
+}
+
+function reportOf({ rows, model }: Opened, set: FeatureSet | null, made: MadeParts | null) {
+  const {
+    maps = [],
+    interrupted = true,
+    ...counts
+  } = made ?? { parts: 0, made: 0, there: 0, computed: 0, reused: 0, bytes: 0 };
+  return {
+    ...{ set: set?.set ?? '', name: set?.name ?? model.preset ?? '', plan: rows.plan, draws: rows.draws },
+    ...counts,
+    missing: maps.length < rows.segments.length ? null : maps.reduce((sum, map) => sum + map.missing, 0),
+    gate: set?.gate ?? {},
+    state: interrupted ? ('interrupted' as const) : ('done' as const),
+  };
 }
 
 async function openPictures({ store, rows, request }: Opened): Promise<FrameSource> {
@@ -158,62 +229,10 @@ async function openPictures({ store, rows, request }: Opened): Promise<FrameSour
   });
 }
 
-/** Stored bytes of a frame with all views. */
-const frameBytes = ({ model, codec }: SetWish): number =>
-  model.views.length * featureBytes(model, codec, outlierCount(model.hidden));
-
-/** Parts begin anew with each segment, so that a segment that is appended later changes none. */
-function partsOf(
-  { segments, draws }: PlanRows,
-  { range, part, partDraws }: Pick<FeatureRequest, 'range' | 'part'> & { readonly partDraws: number },
-): PartRange[] {
-  const [from, to] = range ?? [0, draws];
-  if (from < 0 || to > draws || from >= to)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { field: '--range' },
-      expected: `draws within 0:${draws}`,
-      found: `${from}:${to}`,
-    });
-  const all = segments.flatMap(({ segment }) =>
-    Array.from({ length: Math.ceil(segment.draws / partDraws) }, (_, i) => ({
-      start: segment.start + i * partDraws,
-      draws: Math.min(partDraws, segment.draws - i * partDraws),
-    })),
-  );
-  return all.filter(({ start, draws: own }, i) => i % part.of === part.index && start >= from && start + own <= to);
-}
-
-interface First {
-  readonly wish: SetWish;
-  readonly first: FirstDraws;
-  readonly source: FrameSource;
-  readonly graphs: Graphs;
-}
-
-/** A new set, calibrated on frames spread evenly over the plan. */
-async function firstSet({ store, rows, request }: Opened, { wish, first, source, graphs }: First): Promise<FeatureSet> {
-  const { views } = wish.model;
-  const slots = views.map((role) => rows.shape.roles.indexOf(role));
-  const asked = Math.min(rows.draws, 4 * request.sample);
-  const spread = Array.from({ length: asked }, (_, i) => Math.floor((i * rows.draws) / asked)).filter((draw) =>
-    first.is(draw),
-  );
-  const { imageHash } = await rows.pictures(spread, { images: false });
-  const whole = spread.filter((_, i) =>
-    slots.every((slot) => slot >= 0 && imageHash[i * rows.shape.roles.length + slot] !== 0n),
-  );
-  if (whole.length === 0)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { field: '--model' },
-      expected: `a plan with frames that have the views ${views.join(' and ')}`,
-      found: `none among ${spread.length} of its frames (it has ${rows.shape.roles.join(', ')})`,
-      remedy: 'export the model for the views that the plan has',
-    });
-  const stride = Math.max(1, Math.floor(whole.length / request.sample));
-  const draws = whole.filter((_, i) => i % stride === 0).slice(0, request.sample);
-  return newSet(store, wish, { source, graphs, draws, batch: request.batch });
+/** @throws PrepError `bad-option` */
+function positive(field: string, value: number): void {
+  if (Number.isInteger(value) && value > 0) return;
+  throw new PrepError({ code: 'bad-option', at: { field }, expected: 'a whole number above 0', found: String(value) });
 }
 
 /** What may change the last bits: recorded with every part, compared with nothing. */

@@ -1,5 +1,6 @@
 /** Which set a run adds to: the one of this identity if the store has it, else a new one after the quality gate. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Role } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import {
   type CodecName,
@@ -30,39 +31,53 @@ export interface SetWish {
 /** Draws of a part, unless another number is asked for: 41 GB of int8 at ten taps and two views of the 2B model. */
 export const PART_DRAWS = 16_384;
 
-/** 16 hex digits of what decides the numbers; calibrated channels follow from the first sample and are kept with the set. */
-export function setId({ model, codec, images }: Pick<SetWish, 'model' | 'codec' | 'images'>): string {
-  const identity = [
-    model.fingerprint,
-    model.signatures,
-    codec,
-    codec === 'int8' ? outlierCount(model.hidden) : 0,
-    images,
-  ];
-  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16);
+/** What decides the numbers: model, graphs, codec, pictures. Calibrated channels follow from the first sample and are kept with the set. */
+export function identityOf({ model, codec, images }: Pick<SetWish, 'model' | 'codec' | 'images'>): string {
+  const graphs = Object.entries(model.files)
+    .map(([name, { sha256 }]) => [name, sha256])
+    .sort();
+  const identity = [model.fingerprint, model.signatures, graphs, codec, images];
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }
 
 export const defaultName = ({ preset, tapPoint }: FeatureModel): string => preset ?? `${tapPoint.replaceAll('_', '-')}`;
 
 /** The registered set of this wish, or null. @throws PrepError `bad-option` where the name or the length of parts is taken otherwise */
 export async function registeredSet(store: Store, wish: SetWish): Promise<FeatureSet | null> {
-  const id = setId(wish);
   const sets = await readSets(store);
-  const found = sets.find(({ set }) => set === id) ?? null;
-  const name = wish.name ?? found?.name ?? defaultName(wish.model);
-  const namesake = sets.find((one) => one.name === name && one.set !== id);
-  if (namesake)
+  const identity = identityOf(wish);
+  const found = sets.find((one) => one.identity === identity) ?? null;
+  const name = nameOf(wish, found);
+  if (found && found.name !== name) throw otherwise(store, '--name', found.name, name);
+  const namesake = sets.find((one) => one.name === name);
+  if (namesake) checkSame(store, namesake, wish);
+  return found;
+}
+
+/** @throws PrepError `bad-option` */
+function nameOf({ name, model }: SetWish, found: FeatureSet | null): string {
+  const chosen = name ?? found?.name ?? defaultName(model);
+  if (/^[A-Za-z0-9][\w.-]*$/.test(chosen)) return chosen;
+  throw new PrepError({
+    code: 'bad-option',
+    at: { field: '--name' },
+    expected: 'letters, digits, "_", "-", "."',
+    found: JSON.stringify(chosen),
+  });
+}
+
+/** @throws PrepError `bad-option` where the set of that name is another one, or has other parts */
+function checkSame(store: Store, set: FeatureSet, wish: SetWish): void {
+  if (set.identity !== identityOf(wish))
     throw new PrepError({
       code: 'bad-option',
       at: { store: store.uri, field: '--name' },
-      expected: `a name for features that differ from the set ${name} (${namesake.set}) in ${unlike(namesake, wish).join('; ')}`,
-      found: name,
+      expected: `a name for features that differ from the set ${set.name} (${set.set}) in ${unlike(set, wish).join('; ')}`,
+      found: set.name,
       remedy: 'give another --name, or the model that the set was made with',
     });
-  if (found && found.name !== name) throw otherwise(store, '--name', found.name, name);
-  if (found && wish.partDraws !== undefined && found.partDraws !== wish.partDraws)
-    throw otherwise(store, '--part-draws', String(found.partDraws), String(wish.partDraws));
-  return found;
+  if (wish.partDraws !== undefined && set.partDraws !== wish.partDraws)
+    throw otherwise(store, '--part-draws', String(set.partDraws), String(wish.partDraws));
 }
 
 const otherwise = (store: Store, field: string, expected: string, found: string): PrepError =>
@@ -94,25 +109,29 @@ export function unlike(set: FeatureSet, { model, codec, images }: Omit<SetWish, 
   return told.length > 0
     ? told
     : [
-        `weights or processor settings (fingerprint ${set.model.fingerprint.slice(0, 12)} there, ${model.fingerprint.slice(0, 12)} now)`,
+        `weights, processor settings or graphs (fingerprint ${set.model.fingerprint.slice(0, 12)} there, ${model.fingerprint.slice(0, 12)} now)`,
       ];
 }
 
 export interface Sample {
   readonly source: FrameSource;
   readonly graphs: Graphs;
-  /** Draws that have all views of the set, spread over the plan. */
-  readonly draws: readonly number[];
+  /** Real frames by the views that they have. */
+  readonly frames: readonly { readonly views: readonly Role[]; readonly draws: readonly number[] }[];
   readonly batch: number;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Calibrates and measures the codec on a sample of real frames and registers the set.
+ * Calibrates and measures the codec on a sample of real frames and registers the set; null where interrupted. Of processes that do
+ * so at once one's calibration counts.
  * @throws PrepError `bad-codec` with every tap that the codec does not hold
  */
-export async function newSet(store: Store, wish: SetWish, sample: Sample): Promise<FeatureSet> {
+export async function newSet(store: Store, wish: SetWish, sample: Sample): Promise<FeatureSet | null> {
   const { model } = wish;
-  const raw = await residualStreams(model, sample);
+  const name = nameOf(wish, null);
+  const raw = await residualStreams(sample);
+  if (raw === null) return null;
   const shape = { taps: model.taps.length, tokens: FEATURE_TOKENS, hidden: model.hidden };
   const squares = emptySquares(shape);
   for (const values of raw) addSquares(squares, values);
@@ -121,25 +140,13 @@ export async function newSet(store: Store, wish: SetWish, sample: Sample): Promi
     wish.codec === 'int8'
       ? { name: 'int8', block: model.codec.block, signs: model.codec.signs, outliers }
       : { name: wish.codec };
-  const gate = emptyGate(shape);
-  for (const values of raw)
-    addToGate(gate, { values, decoded: codecOf(codec, shape).decode(codecOf(codec, shape).encode(values)), outliers });
-  const { passed, taps, reasons } = judge(gate, model.taps, largestOf(codec));
-  if (!passed)
-    throw new PrepError({
-      code: 'bad-codec',
-      at: { field: `--codec ${wish.codec}` },
-      expected: 'features that survive the codec',
-      found: `${reasons.slice(0, 3).join('; ')}${reasons.length > 3 ? ` and ${reasons.length - 3} more` : ''} (on ${sample.draws.length} frames)`,
-      remedy:
-        wish.codec === 'bf16'
-          ? 'export with the precision f32 and look at the activations'
-          : '--codec bf16 has the range of float32',
-    });
-  return registerSet(store, {
+  const frames = sample.frames.reduce((sum, { draws }) => sum + draws.length, 0);
+  const gate = { frames, taps: passGate(wish, codec, { raw, outliers, frames }) };
+  const made = await registerSet(store, {
     version: 1,
-    set: setId(wish),
-    name: wish.name ?? defaultName(model),
+    set: randomBytes(8).toString('hex'),
+    identity: identityOf(wish),
+    name,
     model: {
       name: model.model.name,
       revision: model.model.revision,
@@ -158,18 +165,45 @@ export async function newSet(store: Store, wish: SetWish, sample: Sample): Promi
     images: wish.images,
     codec,
     partDraws: wish.partDraws ?? PART_DRAWS,
-    gate: { frames: sample.draws.length, taps },
+    gate,
+  });
+  checkSame(store, made, wish);
+  return made;
+}
+
+interface Measured {
+  readonly raw: readonly Float32Array[];
+  readonly outliers: readonly (readonly number[])[];
+  readonly frames: number;
+}
+
+/** @throws PrepError `bad-codec` */
+function passGate({ model, codec: name }: SetWish, codec: FeatureCodec, { raw, outliers, frames }: Measured) {
+  const shape = { taps: model.taps.length, tokens: FEATURE_TOKENS, hidden: model.hidden };
+  const gate = emptyGate(shape);
+  const coder = codecOf(codec, shape);
+  for (const values of raw) addToGate(gate, { values, decoded: coder.decode(coder.encode(values)), outliers });
+  const { passed, taps, reasons } = judge(gate, model.taps, largestOf(codec));
+  if (passed) return taps;
+  throw new PrepError({
+    code: 'bad-codec',
+    at: { field: `--codec ${name}` },
+    expected: 'features that survive the codec',
+    found: `${reasons.slice(0, 3).join('; ')}${reasons.length > 3 ? ` and ${reasons.length - 3} more` : ''} (on ${frames} frames)`,
+    remedy: '--codec bf16 has the range of float32, f32 its precision, too',
   });
 }
 
-/** Every view of the sample's frames, a batch each. */
-async function residualStreams(model: FeatureModel, { source, graphs, draws, batch }: Sample): Promise<Float32Array[]> {
+/** Every view of the sample's frames, a batch each; null where interrupted. */
+async function residualStreams({ source, graphs, frames, batch, signal }: Sample): Promise<Float32Array[] | null> {
   const found: Float32Array[] = [];
-  for (let from = 0; from < draws.length; from += batch) {
-    const some = draws.slice(from, from + batch);
-    const { images } = await source.read(some, model.views);
-    const { raw } = await graphs.run({ views: model.views, images, frames: some.length, codec: null });
-    for (const role of model.views) found.push(raw[role]!);
-  }
+  for (const { views, draws } of frames)
+    for (let from = 0; from < draws.length; from += batch) {
+      if (signal.aborted) return null;
+      const some = draws.slice(from, from + batch);
+      const { images } = await source.read(some, views);
+      const { raw } = await graphs.run({ views, images, frames: some.length, codec: null });
+      for (const role of views) found.push(raw[role]!);
+    }
   return found;
 }

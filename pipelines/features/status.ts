@@ -2,12 +2,20 @@
 import { PrepError } from '../../schemas/errors.ts';
 import { FEATURE_TOKENS, type FeatureSet, featureBytes, featureValues, outlierCount } from '../../schemas/features.ts';
 import { needTable, readMap, takeFeatures } from '../../sinks/feature-rows.ts';
-import { type FeatureMap, type FeatureTable, readMaps, readParts, readSets } from '../../sinks/features.ts';
+import {
+  type FeatureMap,
+  type FeatureTable,
+  newestParts,
+  readMaps,
+  readParts,
+  readSets,
+} from '../../sinks/features.ts';
 import { readSegments } from '../../sinks/plans.ts';
 import { connectStore, type Store, tableNames } from '../../sinks/store.ts';
 import { openPlanRows, type PlanRows } from '../mixed/plan-rows.ts';
-import { NOWHERE } from './maps.ts';
+import { basisOf } from './maps.ts';
 import type { FeatureModel } from './model.ts';
+import { hashOf } from './reader.ts';
 import { unlike } from './set.ts';
 
 export interface Coverage {
@@ -60,16 +68,18 @@ interface Known {
 }
 
 async function setStatus(store: Store, set: FeatureSet, { names, plans, model }: Known): Promise<SetStatus> {
-  const parts = await readParts(store, set.set);
-  const tables = parts.flatMap((part) => part.tables);
+  const parts = newestParts(await readParts(store, set.set));
+  const tables = parts.flatMap((part) => part.tables).filter(({ table }) => names.has(table));
   const maps = await readMaps(store, set.set);
   const covered: PlanCoverage[] = [];
   for (const plan of plans) {
     const own = maps.filter((map) => map.plan === plan);
     if (own.length > 0 || parts.some((part) => part.plan === plan))
-      covered.push(await planCoverage(store, set, { plan, maps: own }));
+      covered.push(await planCoverage(store, set, { plan, maps: own, names }));
   }
-  const gone = tables.filter(({ table }) => !names.has(table));
+  const gone = parts
+    .flatMap((part) => [part.keys, ...part.tables.map(({ table }) => table)])
+    .filter((one) => !names.has(one));
   return {
     ...{
       set: set.set,
@@ -89,7 +99,7 @@ async function setStatus(store: Store, set: FeatureSet, { names, plans, model }:
     bytes: tables.reduce((sum, table) => sum + tableBytes(set, table), 0),
     plans: covered,
     stale: [
-      ...gone.map(({ table }) => `the table ${table} is gone`),
+      ...gone.map((table) => `the table ${table} is gone: \`prep features run\` makes its part again`),
       ...(model && model.fingerprint !== set.model.fingerprint
         ? [`made with another model: ${unlike(set, { model, codec: set.codec.name, images: set.images }).join('; ')}`]
         : []),
@@ -106,7 +116,11 @@ const COMPARED = 64;
 async function planCoverage(
   store: Store,
   set: FeatureSet,
-  { plan, maps }: { readonly plan: string; readonly maps: readonly FeatureMap[] },
+  {
+    plan,
+    maps,
+    names,
+  }: { readonly plan: string; readonly maps: readonly FeatureMap[]; readonly names: ReadonlySet<string> },
 ): Promise<PlanCoverage> {
   const rows = await openPlanRows(store, plan).catch((error: unknown) => error);
   if (rows instanceof PrepError) return { plan, draws: 0, covered: 0, datasets: {}, stale: [rows.message] };
@@ -115,21 +129,26 @@ async function planCoverage(
   try {
     const datasets: Record<string, { draws: number; covered: number }> = {};
     const stale: string[] = [];
-    for (const { segment } of open.segments) {
-      const map = maps.find((one) => one.segment === segment.segment);
+    for (const one of open.segments) {
+      const { segment } = one;
+      const found = maps.find((map) => map.segment === segment.segment);
+      const map = found && names.has(found.table) ? found : undefined;
       if (!map) stale.push(`segment ${segment.segment} has no map: \`prep features run\` makes it`);
-      else if (map.pixels !== open.pixels)
-        stale.push(`segment ${segment.segment}: the pictures of its datasets were made again: run it again`);
+      else if (map.basis !== basisOf(open, one))
+        stale.push(
+          `segment ${segment.segment}: its draws or the pictures of its datasets are others now: run it again`,
+        );
       else if (map.missing > 0) stale.push(`${map.missing} draws of segment ${segment.segment} have no features`);
       const places = map ? await wholeMap(store, map) : null;
+      const there = map?.tables.map(({ table }) => names.has(table)) ?? [];
       for (let i = 0; i < segment.draws; i++) {
         const { dataset } = open.place(segment.start + i);
         const own = datasets[dataset] ?? { draws: 0, covered: 0 };
         datasets[dataset] = own;
         own.draws++;
-        if (places && places.parts[i] !== NOWHERE) own.covered++;
+        if (places && there[places.parts[i]!]) own.covered++;
       }
-      if (map && places) stale.push(...(await otherPictures(store, set, { open, map, places })));
+      if (map && places) stale.push(...(await otherPictures(store, set, { open, map, places, there })));
     }
     const sum = (key: keyof Coverage): number => Object.values(datasets).reduce((total, one) => total + one[key], 0);
     return { plan, draws: sum('draws'), covered: sum('covered'), datasets, stale };
@@ -153,12 +172,16 @@ async function wholeMap(store: Store, { table, draws }: FeatureMap): Promise<Pla
 async function otherPictures(
   store: Store,
   set: FeatureSet,
-  { open, map, places }: { readonly open: PlanRows; readonly map: FeatureMap; readonly places: Places },
+  {
+    open,
+    map,
+    places,
+    there,
+  }: { readonly open: PlanRows; readonly map: FeatureMap; readonly places: Places; readonly there: readonly boolean[] },
 ): Promise<string[]> {
   const step = Math.max(1, Math.floor(map.draws / COMPARED));
-  const offsets = Array.from({ length: map.draws }, (_, i) => i).filter(
-    (i) => i % step === 0 && places.parts[i] !== NOWHERE,
-  );
+  const offsets: number[] = [];
+  for (let i = 0; i < map.draws; i += step) if (there[places.parts[i]!]) offsets.push(i);
   const { imageHash } = await open.pictures(
     offsets.map((i) => map.start + i),
     { images: false },
@@ -181,8 +204,8 @@ async function otherPictures(
       shape,
     ).finally(() => opened.close());
     for (const [j, { offset, i }] of mine.entries()) {
-      const same = views.every(
-        (role, v) => imageHash[i * roles.length + roles.indexOf(role)] === found.imageHash[j * views.length + v],
+      const same = set.views.every(
+        (role) => hashOf(imageHash, i, { roles, role }) === hashOf(found.imageHash, j, { roles: views, role }),
       );
       if (same) continue;
       const { dataset } = open.place(map.start + offset);

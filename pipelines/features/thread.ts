@@ -37,9 +37,11 @@ export function openThread<Job, Result>(name: string, data: unknown): Thread<Job
   });
   worker.on('error', (error) => die(error.message, error));
   worker.on('message', (answer: Answer<Result>) => {
-    const { resolve, reject } = waiting.shift()!;
-    if ('result' in answer) resolve(answer.result);
-    else reject('fault' in answer ? new PrepError(answer.fault) : new Error(`${name}: ${answer.crash}`));
+    const first = waiting.shift();
+    // An answer that was on its way when the thread died: its job has been given up.
+    if (!first) return;
+    if ('result' in answer) first.resolve(answer.result);
+    else first.reject('fault' in answer ? new PrepError(answer.fault) : new Error(`${name}: ${answer.crash}`));
   });
   return {
     run: (job, transfer = []) =>

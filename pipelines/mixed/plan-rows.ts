@@ -153,8 +153,15 @@ export async function openDomains(
 export const fingerprintOf = (known: ReadonlyMap<string, PrepMetadata>): string =>
   digestOf(known, ({ fingerprint }) => ({ labels: fingerprint.labels, pixels: fingerprint.pixels }));
 
+/** Also of which cameras are in which roles, and of what read them. */
 const pixelsOf = (known: ReadonlyMap<string, PrepMetadata>): string =>
-  digestOf(known, ({ fingerprint }) => fingerprint.pixels);
+  digestOf(known, ({ fingerprint, roles, format, spec, spec_version }) => [
+    fingerprint.pixels,
+    roles,
+    format,
+    spec,
+    spec_version,
+  ]);
 
 function digestOf(known: ReadonlyMap<string, PrepMetadata>, told: (metadata: PrepMetadata) => unknown): string {
   const sortedKeys = [...known].sort(([a], [b]) => (a < b ? -1 : 1));

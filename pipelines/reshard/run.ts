@@ -66,7 +66,6 @@ export interface ReshardReport {
 
 export async function reshard(request: ReshardRequest, signal: AbortSignal): Promise<ReshardReport> {
   const started = performance.now();
-  if (request.config.features) checkFeatures(request.config.features);
   const store = await connectStore(request.store);
   const report: Mutable<ReshardReport> = {
     state: 'nothing-new',
@@ -84,6 +83,7 @@ export async function reshard(request: ReshardRequest, signal: AbortSignal): Pro
     seconds: 0,
   };
   try {
+    await checkFeatures(store, request.config);
     report.state = await rounds(store, request, report, signal);
     return { ...report, seconds: (performance.now() - started) / 1000 };
   } finally {

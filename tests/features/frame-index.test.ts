@@ -27,11 +27,22 @@ it('holds what a Map holds, the first place of a key, through every growth', () 
 
 it('gives a frame the key of its own views, in the order of the prompt', async () => {
   const hash = await openImageHash();
-  const set = { views: ['third', 'wrist'], signatures: [['third', 'wrist'], ['third']] } as const;
+  const set = { views: ['third', 'wrist'], signatures: [['third', 'wrist'], ['third'], ['wrist']] } as const;
   const roles = ['third', 'third2', 'wrist'] as const;
   const rows = BigInt64Array.from([1n, 7n, 2n, 1n, 8n, 0n, 0n, 8n, 2n, 2n, 7n, 1n, 1n, 9n, 2n]);
   const { frame, signature } = frameKeys(rows, { roles, set, hash });
-  const keyOf = (...hashes: bigint[]) => hash(new Uint8Array(BigInt64Array.from(hashes).buffer));
-  expect([...signature]).toEqual([0, 1, -1, 0, 0]);
-  expect([...frame]).toEqual([keyOf(1n, 2n), keyOf(1n), NO_FRAME, keyOf(2n, 1n), keyOf(1n, 2n)]);
+  const keyOf = (...words: bigint[]) => hash(new Uint8Array(BigInt64Array.from(words).buffer));
+  // third is role 0, wrist role 2: four bits each, one more than the number.
+  const [both, third, wrist] = [0x31n, 0x1n, 0x3n];
+  expect([...signature]).toEqual([0, 1, 2, 0, 0]);
+  expect([...frame]).toEqual([
+    keyOf(both, 1n, 2n),
+    keyOf(third, 1n),
+    keyOf(wrist, 2n),
+    keyOf(both, 2n, 1n),
+    keyOf(both, 1n, 2n),
+  ]);
+  const without = frameKeys(rows, { roles, set: { ...set, signatures: [['third', 'wrist']] }, hash });
+  expect([...without.signature]).toEqual([0, -1, -1, 0, 0]);
+  expect(without.frame[1]).toBe(NO_FRAME);
 });

@@ -20,6 +20,7 @@ interface Described {
   readonly offset: number;
 }
 interface Reference {
+  readonly prefixIds: readonly number[];
   readonly taps: readonly number[];
   readonly views: readonly ['third', 'wrist'];
   readonly arrays: Readonly<Record<string, Described>>;

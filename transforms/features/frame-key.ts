@@ -1,5 +1,5 @@
 /** The key under which the features of a frame are found: what its pictures are, not where they came from. */
-import type { Role } from '../../schemas/episode.ts';
+import { ROLES, type Role } from '../../schemas/episode.ts';
 
 /** Xxh3-64 of bytes, as `openImageHash` gives it. */
 type Hash = (bytes: Uint8Array) => bigint;
@@ -8,7 +8,7 @@ type Hash = (bytes: Uint8Array) => bigint;
 export const NO_FRAME = 0n;
 
 export interface FrameKeys {
-  /** xxh3-64 of the views' image hashes (little-endian int64) per row, `NO_FRAME` where no signature has just these views. */
+  /** Key of each row's views and their image hashes, `NO_FRAME` where no signature has just these views. */
   readonly frame: BigInt64Array;
   /** Index of each row's signature, −1 where there is none. */
   readonly signature: Int8Array;
@@ -35,7 +35,9 @@ export function frameKeys(
     const which = present.get(hashes.reduce((mask, one, i) => mask | (one === 0n ? 0 : 1 << i), 0));
     if (which === undefined) continue;
     signature[row] = which;
+    const views = set.signatures[which]!;
     frame[row] = keyOf(
+      views,
       hashes.filter((one) => one !== 0n),
       hash,
     );
@@ -46,9 +48,15 @@ export function frameKeys(
 const maskOf = (views: readonly Role[], all: readonly Role[]): number =>
   views.reduce((mask, role) => mask | (1 << all.indexOf(role)), 0);
 
-/** @param hashes of the views that are there, in the order of the prompt */
-export function keyOf(hashes: readonly bigint[], hash: Hash): bigint {
-  const key = hash(new Uint8Array(BigInt64Array.from(hashes).buffer));
+/**
+ * xxh3-64 of little-endian int64: the views (four bits each), then their image hashes in the order of the prompt. One picture
+ * as another view has other features.
+ */
+export function keyOf(views: readonly Role[], hashes: readonly bigint[], hash: Hash): bigint {
+  const roles = views.map((role) => BigInt(ROLES.indexOf(role)));
+  // Order matters to the model: each role takes four bits, the first lowest.
+  const signature = roles.reduce((bits, role, i) => bits | ((role + 1n) << BigInt(4 * i)), 0n);
+  const key = hash(new Uint8Array(BigInt64Array.from([signature, ...hashes]).buffer));
   // 0 says "no frame"; one key in 2^64 is moved.
   return key === NO_FRAME ? 1n : key;
 }
