@@ -85,8 +85,9 @@ def write_lancedb(store: str, out: pathlib.Path) -> None:
     import lancedb
 
     paths = sorted(glob.glob(f"{store}/shards_{PLAN}_0*.lance"))
-    schema = lance.dataset(paths[0]).scanner(columns=COLUMNS).projected_schema
-    batches = (batch for path in paths for batch in lance.dataset(path).to_batches(columns=COLUMNS, batch_size=1024))
+    # LanceDB's permutation of a table with metadata in its schema panics: see README.md.
+    schema = lance.dataset(paths[0]).scanner(columns=COLUMNS).projected_schema.remove_metadata()
+    batches = (batch.replace_schema_metadata(None) for path in paths for batch in lance.dataset(path).to_batches(columns=COLUMNS, batch_size=1024))
     lancedb.connect(str(out)).create_table("rows", data=batches, schema=schema)
 
 
@@ -165,16 +166,27 @@ def read_hf(store: str, decode: bool, workers: int, start: int):
     return iter(DataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=Collate(decode)))
 
 
-def read_lancedb(store: str, decode: bool, workers: int, start: int):
-    import lancedb
-    from lancedb.streaming import StreamingDataset
+def lancedb_rows(batch) -> list[dict]:
+    """Rows of a record batch with numbers as arrays: LanceDB's own dictionaries make a Python object of every number."""
+    arrays = {name: batch.column(name).flatten().to_numpy().reshape(batch.num_rows, -1) for name in NUMBERS}
+    plain = {name: batch.column(name).to_pylist() for name in COLUMNS if name not in NUMBERS}
+    return [{**{n: values[i] for n, values in plain.items()}, **{n: values[i] for n, values in arrays.items()}} for i in range(batch.num_rows)]
 
-    data = StreamingDataset(lancedb.connect(str(prepare(store, "lancedb"))).open_table("rows"), shuffle=False, num_splits=1, read_batch_size=BATCH, columns=COLUMNS)
-    return batched(iter(data), BATCH, decode)
+
+def read_lancedb(store: str, source: str, decode: bool, workers: int, start: int):
+    import lancedb
+    from lancedb.streaming import StreamingDataLoader, StreamingDataset
+
+    table, splits = lancedb.connect(str(prepare(store, "lancedb"))).open_table("rows"), max(1, workers)
+    data = StreamingDataset(table, shuffle=source == "plan", num_splits=splits, read_batch_size=BATCH, columns=COLUMNS, transform=lancedb_rows, transform_queue_depth=2)
+    if start:
+        data.load_state_dict({"num_splits": splits, "shuffle_seed": 0, "samples_consumed_per_split": [start * BATCH // splits] * splits})
+    spawned = {"multiprocessing_context": "spawn"} if workers else {}
+    return iter(StreamingDataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=Collate(decode), **spawned))
 
 
 def read_pylance(store: str, source: str, start: int):
-    """The floor: takes of the same columns, nothing made of them."""
+    """The floor: takes of the same columns, nothing made of them, each held until the next is there."""
     import glob
 
     import lance
@@ -184,12 +196,12 @@ def read_pylance(store: str, source: str, start: int):
         tables = [lance.dataset(path) for path in sorted(glob.glob(f"{store}/shards_{PLAN}_0*.lance"))]
         for table in tables:
             for first in range(0, table.count_rows(), BATCH):
-                yield {"draw": table.take(list(range(first, min(first + BATCH, table.count_rows()))), columns=COLUMNS)["present"]}
+                yield table.take(list(range(first, min(first + BATCH, table.count_rows()))), columns=COLUMNS)
     else:
         table = lance.dataset(f"{store}/bench_steps.lance")
         order = np.random.default_rng(0).permutation(table.count_rows())
         for first in range(0, len(order), BATCH):
-            yield {"draw": table.take(np.sort(order[first : first + BATCH]).tolist(), columns=COLUMNS)["present"]}
+            yield table.take(np.sort(order[first : first + BATCH]).tolist(), columns=COLUMNS)
 
 
 def turbojpeg_alone(store: str):
@@ -216,7 +228,9 @@ def open_case(store: str, case: dict):
         return read_pylance(store, name.split()[1], start)
     if name == "turbojpeg":
         return turbojpeg_alone(store)
-    return {"mds": read_mds, "webdataset": read_webdataset, "hf": read_hf, "lancedb": read_lancedb}[name](store, decode, workers, start)
+    if name.startswith("lancedb"):
+        return read_lancedb(store, name.split()[1], decode, workers, start)
+    return {"mds": read_mds, "webdataset": read_webdataset, "hf": read_hf}[name](store, decode, workers, start)
 
 
 IMPORTS = {"mds": "streaming", "webdataset": "webdataset", "hf": "datasets", "lancedb": "lancedb.streaming", "pylance": "lance", "prep": "robot_prep", "turbojpeg": "simplejpeg"}
@@ -260,11 +274,11 @@ def measure(store: str, case: dict, rows: int) -> dict:
 
 def cases(only: str | None) -> list[dict]:
     out = [{"loader": name, "decode": False, "workers": 0} for name in ("pylance shards", "pylance plan", "turbojpeg")]
-    for loader in ("prep shards", "prep plan", "mds", "webdataset", "hf", "lancedb"):
+    for loader in ("prep shards", "prep plan", "mds", "webdataset", "hf", "lancedb shards", "lancedb plan"):
         for decode in (False, True):
-            for workers in (0, 2) if loader != "lancedb" else (0,):
+            for workers in (0, 2):
                 out.append({"loader": loader, "decode": decode, "workers": workers})
-        if loader not in ("webdataset", "lancedb"):
+        if loader != "webdataset":
             out.append({"loader": loader, "decode": False, "workers": 0, "start": 40})
     wanted = None if only is None else only.split(",")
     return [case for case in out if wanted is None or any(name in case["loader"] for name in wanted)]
@@ -291,6 +305,7 @@ def main() -> None:
         if options.only is None or name in options.only:
             subprocess.run([sys.executable, __file__, options.store, "--prepare", name], stderr=subprocess.DEVNULL)
     results: dict[str, list] = {}
+    loads = [os.getloadavg()]
     for round_ in range(options.rounds):
         for case in cases(options.only):
             if options.workers not in (None, case["workers"]):
@@ -316,8 +331,27 @@ def main() -> None:
             f"  {middle['cpu_per_1000']:.3f} ({spread[0]:.3f} ... {spread[1]:.3f}) CPU-s/1000  {middle['rows_per_second']:7.0f} rows/s"
             f"  first batch {middle['first_batch_s']:.3f} s  {middle['peak_mb']:.0f} MB"
         )
+    ratios = against_the_limit(table)
+    for name, value in ratios.items():
+        print(f"{name}: {value}")
     if options.out:
-        options.out.write_text(json.dumps({"batch": BATCH, "cpus": os.cpu_count(), "results": table}, indent=1) + "\n")
+        load = {"before": loads[0], "after": os.getloadavg()}
+        text = {"batch": BATCH, "cpus": os.cpu_count(), "load": load, "ratios": ratios, "results": table}
+        options.out.write_text(json.dumps(text, indent=1) + "\n")
+
+
+def against_the_limit(table: list[dict]) -> dict:
+    """Decoded batches against turbojpeg alone, and against turbojpeg and bare pylance's takes of the same run: what reading and decoding cost before us."""
+    cpu = {(row["loader"], row["decode"], row["workers"]): row["cpu_per_1000"] for row in table if not row.get("start")}
+    alone, out = cpu.get(("turbojpeg", False, 0)), {}
+    for source in ("shards", "plan"):
+        mine, takes = cpu.get((f"prep {source}", True, 0)), cpu.get((f"pylance {source}", False, 0))
+        if mine and alone:
+            out[f"prep {source} / turbojpeg"] = round(mine / alone, 3)
+        if mine and alone and takes:
+            out[f"(turbojpeg + takes {source}) / turbojpeg"] = round((alone + takes) / alone, 3)
+            out[f"prep {source} / (turbojpeg + takes)"] = round(mine / (alone + takes), 3)
+    return out
 
 
 if __name__ == "__main__":

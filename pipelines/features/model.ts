@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Role } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
 import { type ModelDocument, modelSchema, signatureName } from '../../schemas/features.ts';
@@ -29,7 +29,7 @@ export function readModel(folder: string): FeatureModel {
     throw bad('a model folder of the exporter', (cause as NodeJS.ErrnoException).code ?? String(cause), cause);
   }
   const parsed = modelSchema.safeParse(parseJson(text, bad));
-  if (!parsed.success) throw bad('the description of an exported model', z.prettifyError(parsed.error).split('\n')[0]!);
+  if (!parsed.success) throw bad('the description of an exported model', faults(parsed.error));
   const { hidden, codec, fingerprint, ...model } = parsed.data;
   if (codec.signs.length !== hidden || hidden % codec.block !== 0 || codec.block !== (hidden & -hidden))
     throw bad(`${hidden} signs and blocks of ${hidden & -hidden}`, `${codec.signs.length} and ${codec.block}`);
@@ -37,6 +37,12 @@ export function readModel(folder: string): FeatureModel {
   if (told !== fingerprint) throw bad(`the fingerprint ${told}, which its own entries give`, fingerprint);
   return { hidden, codec, fingerprint, ...model, folder };
 }
+
+const faults = ({ issues }: z.ZodError): string =>
+  issues
+    .slice(0, 4)
+    .map(({ path, message }) => `${path.join('.') || 'the whole'}: ${message}`)
+    .join('; ');
 
 function parseJson(text: string, bad: (expected: string, found: string, cause: unknown) => PrepError): unknown {
   try {
@@ -64,9 +70,10 @@ export function fingerprintOf(model: ModelDocument): string {
   return createHash('sha256').update(canonical(told)).digest('hex');
 }
 
-/** JSON with sorted keys and without spaces. */
-function canonical(value: unknown): string {
+/** JSON with sorted keys, no spaces, and numbers as the exporter writes them: whole ones as such, others as d.16 digits and exponent. */
+export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toExponential(16);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`).join(',')}}`;

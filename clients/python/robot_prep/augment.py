@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .errors import fault
 from .order import absorb
+
+
+class FixedPictures(np.ndarray):
+    """Pictures that came with cached features: other pixels would no longer be those of the features."""
 
 
 def augment(
@@ -15,6 +20,8 @@ def augment(
     of a side between ``crop`` and 1 of the picture's, and colour. K follows the window; poses do not change. The same seed
     gives the same picture everywhere. A batch: one call per row, `augment(image[i], K[i], int(seed[i]))`.
     """
+    if isinstance(image, FixedPictures):
+        raise fixed()
     out, intrinsics = np.empty(image.shape, np.uint8), np.array(K, np.float32)
     for view in range(image.shape[0]):
         u = _uniform(seed, view, 6)
@@ -27,6 +34,26 @@ def augment(
         if known:
             intrinsics[view] = _intrinsics(np.asarray(K[view], np.float64), x0, y0, side)
     return out, intrinsics
+
+
+def augment_batch(batch: dict, **options) -> dict:
+    """The batch with other `image` and `K`: :func:`augment` of every row by its seed. Arrays, as without workers."""
+    if "features" in batch:
+        raise fixed()
+    lacking = [name for name in ("image", "K", "seed") if name not in batch]
+    if lacking:
+        raise fault("bad-option", "augment", "a batch with image, K and seed", f"one without {', '.join(lacking)}")
+    image, K = np.empty(batch["image"].shape, np.uint8), np.empty(batch["K"].shape, np.float32)
+    for i, seed in enumerate(batch["seed"].tolist()):
+        image[i], K[i] = augment(np.asarray(batch["image"][i]), np.asarray(batch["K"][i]), int(seed), **options)
+    return {**batch, "image": image, "K": K}
+
+
+def fixed():
+    return fault(
+        "bad-option", "augment", "pictures without cached features", "those of a batch with them",
+        "another colour or crop would no longer match the features: train on the pictures as they are, or leave out features=",
+    )
 
 
 def _uniform(seed: int, view: int, count: int) -> list[float]:

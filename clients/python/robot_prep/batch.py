@@ -5,7 +5,7 @@ import numpy as np
 
 from . import geometry
 from .harmony import ARM_BIT, HISTORY_BIT, IMAGE, INTRINSICS, ROLES, ROTATION, TRANSLATION, bit, role_bit
-from .images import decode_views
+from .images import decode_into
 from .order import absorb, words
 
 #: Key of the batch -> columns of the mixed row that it is made of.
@@ -15,6 +15,7 @@ NEEDS = {
     "action": ("action", "present"), "action_mask": ("action", "action_valid", "present"), "history": ("history", "present"),
     "history_mask": ("history", "present"), "proprio": ("proprio", "present"), "proprio_mask": ("proprio", "camera", "present"),
     "instruction": ("instruction",), "language_mask": ("instruction",), "dataset": ("dataset",), "robot": ("robot",), "hz": ("hz",), "seed": (), "draw": (),
+    "features": ("image_hash",), "feature_mask": ("image_hash",), "feature_computed": ("image_hash",),
 }
 VECTORS = ("action", "history", "proprio")
 INSTRUCTION, REFERENCE = 11, 12
@@ -52,7 +53,7 @@ def build(rows: dict, options) -> dict:
     if "image_mask" in wanted:
         batch["image_mask"] = np.stack([bit(present, role_bit(role, IMAGE)) for role in roles], 1)
     _words(batch, rows, options)
-    for name in ("robot", "hz", "dataset"):
+    for name in ("robot", "hz", "dataset", "features", "feature_mask", "feature_computed"):
         if name in rows:
             batch[name] = rows[name]
     return {name: batch[name] for name in wanted}
@@ -172,7 +173,8 @@ def _finish_vectors(vectors: dict, masks: dict, harmony: dict) -> None:
 def _pictures(rows: dict, roles: list[str], options):
     views = [rows[f"image_{role}"] for role in roles]
     if options.decode:
-        return decode_views(views, options.height, options.width, options.decoder)
+        out = options.memory((len(rows["present"]), len(views), options.height, options.width, 3))
+        return decode_into(out, views, options.decoder)
     return [[bytes(one) for one in row] for row in zip(*views)]
 
 
@@ -196,6 +198,15 @@ def _drawn(texts: list[str], lists: list[list[str]], seeds: np.ndarray) -> list[
     return out
 
 
+def picked(values, rows):
+    """These rows (a slice or indices) of a value of the batch."""
+    if isinstance(values, dict):
+        return {name: picked(one, rows) for name, one in values.items()}
+    if isinstance(values, list) and not isinstance(rows, slice):
+        return [values[i] for i in rows.tolist()]
+    return values[rows]
+
+
 def flatten_arms(batch: dict, arms: np.ndarray) -> dict:
     """Each arm that is there as its own sample: [B, A, ...] -> [N, ...]; what belongs to the row is repeated."""
     row, arm = np.nonzero(arms)
@@ -203,9 +214,7 @@ def flatten_arms(batch: dict, arms: np.ndarray) -> dict:
     for name, values in batch.items():
         if name in ("action", "action_mask", "history", "history_mask", "proprio", "proprio_mask"):
             out[name] = values[row, arm]
-        elif isinstance(values, list):
-            out[name] = [values[i] for i in row.tolist()]
         else:
-            out[name] = values[row]
+            out[name] = picked(values, row)
     out["row"], out["arm"] = row, arm
     return out

@@ -4,9 +4,14 @@ from __future__ import annotations
 import numpy as np
 
 from . import workers as pool
-from .batch import NEEDS, build, flatten_arms
+from .augment import FixedPictures, augment_batch
+from .batch import NEEDS, build, flatten_arms, picked
 from .errors import PrepError, fault
+from .feature_batch import numbers_of, shareable
+from .features import KEYS as FEATURE_KEYS
+from .features import CachedFeatures, FeatureOptions
 from .harmony import ARM_BIT, ROLES, bit
+from .images import memory
 from .normalize import Normalizer
 from .plan import Plan
 from .random_rows import RandomRows
@@ -27,24 +32,29 @@ class PrepDataset:
         batch: rows of a global batch. rank, world: ``world`` must divide ``batch``.
         start_step: global batches before the first.
         columns: keys of the batch that are wanted; None for all. What is not wanted is not read.
-        features: name of a feature set.
+        features: name or id of a feature set: `features` and `feature_mask` are then among the keys.
         reference: "row" (the plan's), a role, or "random" (by the row's seed, among cameras with a known rotation).
         history: "row", or "reference" (no motion: the constant identity).
         normalize: None, "translation", "all" or "robot", from ``stats`` (a path or the object of `prep stats`).
         arms: "slots" ([B, A, ...]), or "flatten" (each arm that is there is a sample of its own).
         instruction: "first", or "draw" (one of the episode's wordings by the row's seed).
         source: "shards" in order, "plan" at random, "auto": shards where they hold the whole plan.
+        features_model: revision or fingerprint that the set's model must have, or an exported model.
+        features_missing: "refuse", or a function (u8 [n, V, 256, 256, 3] RGB, mask [n, V]) -> [n, V, taps, 64, D] for rows without features.
+        features_as: "float32", "float16", or "stored": arrays for :meth:`decode_features`. features_taps: some of the set's, in this order.
+        verify_features: compare the checksum of every row of features.
         decode: False leaves ``image`` as lists of JPEG bytes. decoder: "simplejpeg", "turbojpeg", "torchvision", "pillow".
     """
 
     def __init__(
         self, store, plan, batch, rank=0, world=1, start_step=0, columns=None, features=None, reference="row", history="row", normalize=None, arms="slots",
         *, stats=None, instruction="first", source="auto", decode=True, decoder=None, storage_options=None,
+        features_model=None, features_missing="refuse", features_as="float32", features_taps=None, verify_features=False,
     ):
         self.batch, self.rank, self.world = int(batch), int(rank), int(world)
         if self.batch < 1 or self.world < 1 or self.batch % self.world or not 0 <= self.rank < self.world:
             raise fault("bad-option", f"rank {rank} of world {world}", f"a world that divides the batch {batch}, and a rank in it", "these numbers")
-        self.wanted = self._columns(columns)
+        self.wanted = self._columns(columns, features is not None, callable(features_missing))
         _one_of("reference", reference, ("row", "random", *ROLES))
         _one_of("history", history, ("row", "reference"))
         _one_of("arms", arms, ("slots", "flatten"))
@@ -52,6 +62,8 @@ class PrepDataset:
         _one_of("source", source, ("auto", "shards", "plan"))
         self.reference, self.history, self.arms, self.instruction = reference, history, arms, instruction
         self.decode, self.decoder = decode, decoder
+        #: What pictures are decoded into; workers have memory of their own for it.
+        self.memory = memory
         self.normalizer = None if normalize is None else Normalizer(stats, normalize)
         self._tables = Tables(store, storage_options)
         self._asked_source, self._limit = source, None
@@ -60,8 +72,8 @@ class PrepDataset:
         self._rows = None
         self.start_step = self.step = 0
         self._open()
-        if features is not None:
-            self._refuse_features(features)
+        options = FeatureOptions(features_model, features_missing, features_as, features_taps, verify_features)
+        self._features = None if features is None else CachedFeatures(self._tables, self._plan, features, options)
         self._limit = self.plan.draws
         self._begin(start_step)
 
@@ -87,9 +99,9 @@ class PrepDataset:
     def _open_rows(self, plan: Plan):
         names = self._row_columns()
         shards = self._asked_source == "shards" or (self._asked_source == "auto" and self._tables.open(f"shards_{plan.plan}") is not None)
-        rows = ShardRows(plan, self._tables, names) if shards else RandomRows(plan, self._tables, names)
+        rows = ShardRows(plan, self._tables, names) if shards else RandomRows(plan, self._tables, names - {"image_hash"})
         if shards and self._asked_source == "auto" and not rows.covers(0, plan.draws)[0]:
-            rows = RandomRows(plan, self._tables, names)
+            rows = RandomRows(plan, self._tables, names - {"image_hash"})
         meta = self._image_metadata(plan, rows)
         self.width, self.height = meta["width"], meta["height"]
         return rows
@@ -167,7 +179,8 @@ class PrepDataset:
     def __iter__(self):
         """From :attr:`step` on. In a PyTorch worker: every so-manieth batch, so that the loader puts them in order again."""
         worker, count = pool.place()
-        stride = max(1, TAKE_ROWS // self.share)
+        together = min(TAKE_ROWS, self._features.most_rows) if "features" in self.wanted else TAKE_ROWS
+        stride = max(1, together // self.share)
         while self.step + worker < self.steps:
             # Small batches are read several at a time; the state counts those that were handed out.
             first = self.step
@@ -178,7 +191,11 @@ class PrepDataset:
 
     def loader(self, workers: int = 0, prefetch: int = 2, pin_memory: bool = False):
         """Batches from :attr:`step` on, by PyTorch's spawned workers where there are any; :attr:`step` counts those handed out."""
-        return pool.batches(self, workers, prefetch, pin_memory)
+        for batch in pool.batches(self, workers, prefetch, pin_memory):
+            if workers and "feature_computed" in batch:
+                # What a worker counted stays in its process.
+                self._features.count(int(batch["feature_computed"].sum()))
+            yield batch
 
     @property
     def share(self) -> int:
@@ -194,21 +211,51 @@ class PrepDataset:
         rows["draw"], rows["seed"] = draws, plan.seeds(draws)
         if "dataset" in self.wanted and "dataset" not in rows:
             rows["dataset"] = [plan.datasets[i] for i in rows["dataset_index"].tolist()]
+        if self._features is not None and set(FEATURE_KEYS) & set(self.wanted):
+            rows.update(self._features.read(rows, self._rows, self))
         whole = build(rows, self)
+        if "features" in whole and isinstance(whole.get("image"), np.ndarray):
+            whole["image"] = whole["image"].view(FixedPictures)
         arms = np.stack([bit(rows["present"], ARM_BIT + a) for a in range(self.harmony["arms"])], 1)
         return [self._cut(whole, arms, slice(i * self.share, (i + 1) * self.share), len(steps)) for i in range(len(steps))]
 
     def _cut(self, whole: dict, arms: np.ndarray, rows: slice, count: int) -> dict:
-        batch = whole if count == 1 else {name: values[rows] for name, values in whole.items()}
-        return flatten_arms(batch, arms[rows]) if self.arms == "flatten" else batch
+        batch = whole if count == 1 else {name: picked(values, rows) for name, values in whole.items()}
+        batch = flatten_arms(batch, arms[rows]) if self.arms == "flatten" else batch
+        return {**batch, "features": shareable(batch["features"])} if "features" in batch else batch
+
+    # Features.
+
+    @property
+    def feature_set(self) -> dict | None:
+        """What the store says of the set: name, model (taps, prefixIds, positionRule …), views, signatures, codec."""
+        return None if self._features is None else self._features.spec
+
+    @property
+    def features_missing_count(self) -> int:
+        """Rows without stored features among those read here, by the workers of :meth:`loader` those handed out."""
+        return 0 if self._features is None else self._features.missing_count
+
+    def decode_features(self, batch: dict, device=None, dtype=None):
+        """[B, V, taps, 64, D]: a tensor on ``device``, numpy's float32 without one. Needed with features_as="stored"."""
+        if self._features is None or "features" not in batch:
+            raise fault("bad-option", "decode_features", "a batch with features", "one without", "PrepDataset(…, features=…)")
+        return numbers_of(self._features, batch, device, dtype)
+
+    def augment(self, batch: dict, **options) -> dict:
+        """The batch with `image` and `K` changed by each row's seed (:func:`robot_prep.augment`). Refused with cached features."""
+        return augment_batch(batch, **options)
 
     # Options.
 
-    def _columns(self, columns) -> list[str]:
-        wanted = list(KEYS if columns is None else columns)
+    def _columns(self, columns, features: bool, computes: bool) -> list[str]:
+        given = [name for name in KEYS if features or name not in FEATURE_KEYS]
+        wanted = [name for name in given if computes or name != "feature_computed"] if columns is None else list(columns)
         unknown = [name for name in wanted if name not in NEEDS]
         if unknown:
             raise fault("bad-option", "columns", f"keys of the batch: {', '.join(KEYS)}", ", ".join(unknown))
+        if not set(wanted) <= set(given):
+            raise fault("bad-option", "columns", "features= with the name of a feature set", f"{', '.join(set(wanted) - set(given))} without")
         return wanted
 
     def _row_columns(self) -> set[str]:
@@ -226,11 +273,6 @@ class PrepDataset:
         if "instruction" in names and self.instruction == "draw":
             names |= {"instructions"}
         return names
-
-    def _refuse_features(self, features: str) -> None:
-        names = [name for name in self._tables.names() if name.startswith("features_")]
-        there = sorted({name.split("_")[1] for name in names})
-        raise fault("unknown-features", self._tables.store, f"the feature set {features}", f"feature sets {', '.join(there) or 'none'}", "`prep features` makes them")
 
 
 def _one_of(name: str, value, allowed: tuple) -> None:

@@ -66,7 +66,7 @@ MOST_KEPT = 3
 _LOCK = threading.Lock()
 
 
-def _memory(shape: tuple[int, ...]) -> np.ndarray:
+def memory(shape: tuple[int, ...]) -> np.ndarray:
     """An array to write to: one that nobody but this list refers to any more, views and tensors included, else a new one."""
     with _LOCK:
         # Without the interpreter's lock, counts of references are not exact.
@@ -87,8 +87,12 @@ def decode_views(views: list[list], height: int, width: int, name: str | None = 
 
     Channels lie last in memory and the axes are turned: no pixel is moved, and a GPU likes it so.
     """
-    decode = decoder(name)
-    out = _memory((len(views[0]), len(views), height, width, 3))
+    return decode_into(memory((len(views[0]), len(views), height, width, 3)), views, name)
+
+
+def decode_into(out: np.ndarray, views: list[list], name: str | None = None) -> np.ndarray:
+    """`decode_views` into an array [B, V, H, W, 3]; returns it with its axes turned."""
+    decode, (height, width) = decoder(name), out.shape[2:4]
     for v, jpegs in enumerate(views):
         for b, jpeg in enumerate(jpegs):
             into = out[b, v]

@@ -10,6 +10,9 @@ from .errors import fault
 from .order import PLAN_VERSION, PlanOrder, draw_seed
 from .tables import Tables
 
+#: Draws that are placed at once: the work is per call, not per draw, and a reader goes on from where it is.
+AHEAD = 4096
+
 
 class Plan:
     """``draws``: take only the segments of the first so many draws, so that workers see the plan as their parent did."""
@@ -41,6 +44,7 @@ class Plan:
         self.datasets = list(names)
         self._entry_dataset = [np.array([self.datasets.index(e["dataset"]) for e in s["entries"]]) for s in self.segments]
         self._domains: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._placed = (0, (np.empty(0, np.int64),) * 3)
 
     def segment_at(self, draw: int) -> int:
         """Number of the segment that holds a draw; of the last one for the end."""
@@ -57,6 +61,16 @@ class Plan:
 
     def place(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Dataset (index), episode key and step of draws: arrays [n]."""
+        first, last = (int(draws.min()), int(draws.max())) if len(draws) else (0, self.draws)
+        if last >= min(first + AHEAD, self.draws):
+            return self._place(draws)
+        start, places = self._placed
+        if first < start or last >= start + len(places[0]):
+            start, places = first, self._place(np.arange(first, min(first + AHEAD, self.draws)))
+            self._placed = (start, places)
+        return tuple(one[draws - start] for one in places)
+
+    def _place(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         segment, entry, domain, ordinal = self.order.at(draws)
         dataset = np.empty(len(draws), np.int64)
         for s in np.unique(segment):

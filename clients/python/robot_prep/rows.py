@@ -37,7 +37,7 @@ def binaries(table: pa.Table, name: str) -> list[memoryview]:
 def numbers(table: pa.Table, names: set[str], arms: int, steps: int, roles: int) -> dict:
     """The number columns of `names` in the shapes that the client works with."""
     out = {}
-    shapes = {"action": (arms, steps, 10), "history": (arms, 10), "proprio": (arms, 10), "camera": (roles, 16)}
+    shapes = {"action": (arms, steps, 10), "history": (arms, 10), "proprio": (arms, 10), "camera": (roles, 16), "image_hash": (roles,)}
     for name, shape in shapes.items():
         if name in names:
             out[name] = fixed(table, name).reshape(-1, *shape)

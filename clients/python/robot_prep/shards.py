@@ -29,6 +29,7 @@ class ShardRows:
         self.starts = np.array([row["start"] for row in self.entries], np.int64)
         self.ends = self.starts + np.array([row["draws"] for row in self.entries], np.int64)
         self._fresh: set[int] = set()
+        self._held: list[pa.Table] = []
         self._check_fingerprint()
 
     def covers(self, start: int, end: int) -> tuple[bool, int]:
@@ -83,7 +84,7 @@ class ShardRows:
         which = np.searchsorted(self.starts, draws, "right") - 1
         wanted = self.names | {"present"}
         roles = [role for role in self.harmony["roles"] if f"image_{role}" in wanted]
-        order = ("dataset", "robot", "instruction", "instructions", "hz", "action", "action_valid", "history", "proprio", "camera", "present")
+        order = ("dataset", "robot", "instruction", "instructions", "hz", "action", "action_valid", "history", "proprio", "camera", "image_hash", "present")
         names = ["draw", *(n for n in order if n in wanted), *(f"image_{role}" for role in roles)]
         pieces = []
         for s in np.unique(which).tolist():
@@ -94,6 +95,8 @@ class ShardRows:
                 piece = self._take(s, table, (part - self.starts[s]).tolist(), names)
                 self._check(s, piece, part)
                 pieces.append(piece)
+        # Held until the next read has its own, as in `random_rows.py`.
+        self._held = pieces
         table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
         return self._columns(table, pieces, wanted, roles)
 

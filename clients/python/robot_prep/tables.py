@@ -51,17 +51,6 @@ class Tables:
             raise fault("bad-metadata", name, "schema metadata `prep`", "none", "it is not a table of prep")
         return json.loads(raw)
 
-    def names(self) -> list[str]:
-        """Names of all tables."""
-        from pyarrow import fs
-
-        if "://" in self.store:
-            filesystem, root = fs.FileSystem.from_uri(self.store)
-        else:
-            filesystem, root = fs.LocalFileSystem(), os.path.abspath(self.store)
-        infos = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        return sorted(info.base_name[:-6] for info in infos if info.base_name.endswith(".lance"))
-
     def same_process(self) -> None:
         """Raises in a process that was forked after a table was opened."""
         pid = os.getpid()

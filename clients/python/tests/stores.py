@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from robot_prep import PrepDataset
+from robot_prep.harmony import ROLES
 from robot_prep.shards import fingerprint_of
 
 STORE, PLAN = os.environ.get("PREP_TEST_STORE"), os.environ.get("PREP_TEST_PLAN")
@@ -51,7 +52,7 @@ def write_shards(store: str, plan: str, size: int, fingerprint: str | None = Non
             "robot": text(rows["robot"]), "instruction": text(rows["instruction"]),
             **{f"image_{role}": pa.array([bytes(one) for one in rows[f"image_{role}"]], pa.binary()) for role in data.harmony["roles"]},
             **{name: _fixed(rows[name]) for name in ("action", "history", "proprio", "camera")},
-            "action_valid": pa.array(rows["action_valid"]), "present": pa.array(rows["present"]),
+            "image_hash": _fixed(image_hashes(store, data.plan, data.harmony["roles"], draws)), "action_valid": pa.array(rows["action_valid"]), "present": pa.array(rows["present"]),
         }
         fields = [pa.field(name, column.type, False) for name, column in columns.items()]
         name = f"shards_{plan}_{shard:05d}_test"
@@ -60,6 +61,19 @@ def write_shards(store: str, plan: str, size: int, fingerprint: str | None = Non
         index.append((f"{plan}/{shard:05d}", plan, shard, start, len(draws), name, digest.hexdigest(), fingerprint or fingerprint_of(known), 0.0))
     write_index(store, plan, index)
     return [row[5] for row in index]
+
+
+def image_hashes(store: str, plan, roles: list[str], draws: np.ndarray) -> np.ndarray:
+    """int64 [draws, roles] from the step tables themselves, 0 where there is no picture."""
+    known: dict = {}
+    for dataset in plan.datasets:
+        steps = lance.dataset(f"{store}/{dataset}_steps.lance")
+        own = [role for role in ROLES if role in json.loads(steps.schema.metadata[b"prep"])["roles"]]
+        for row in steps.to_table(columns=["episode_key", "step", "image_hash"]).to_pylist():
+            found = dict(zip(own, row["image_hash"]))
+            known[dataset, row["episode_key"], row["step"]] = [found.get(role, 0) for role in roles]
+    which, key, step = plan.place(draws)
+    return np.array([known[plan.datasets[w], k, s] for w, k, s in zip(which.tolist(), key.tolist(), step.tolist())], np.int64)
 
 
 def write_index(store: str, plan: str, rows: list[tuple]) -> None:

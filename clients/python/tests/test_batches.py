@@ -224,11 +224,6 @@ class Batches(unittest.TestCase):
         self.refused(["start_step"], start_step=10_000)
         self.refused(["stale-shard", f"shards_{PLAN}"], source="shards")
 
-    def test_features_that_are_there_are_listed(self):
-        store = stores.copy_of_store()
-        os.makedirs(f"{store}/features_vit_000_a.lance")
-        self.refused(["feature set vlm", "feature sets vit"], store=store, features="vlm")
-
     def test_stale_missing_and_foreign_shards(self):
         for damage, words in (
             (lambda s: shutil.rmtree(f"{s}/{self.shards[1]}.lance"), [self.shards[1]]),
