@@ -86,6 +86,7 @@ function addRun(features: Command, set: SetCode): void {
     .option('--spec <name=file>', 'with --from source: the dataset file or mapping, if it is your own', collect, [])
     .option('--provider <name>', 'as ONNX Runtime calls it: cpu, cuda, tensorrt, coreml, …', 'cpu')
     .option('--device <n>', 'number of the GPU', '0')
+    .option('--streams <n>', 'sessions that take turns, each with the weights (default 2, on cpu 1)')
     .option('--batch <n>', 'frames of a batch (default 64, on cpu 4)')
     .option('--workers <n>', 'threads that decode pictures (default: one per core)')
     .option('--part-draws <n>', 'draws of a part, which a killed run begins again (default 16384)')

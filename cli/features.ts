@@ -1,6 +1,6 @@
 /** `prep features run|status|drop|providers`. */
 import { availableParallelism } from 'node:os';
-import { usualBatch } from '../pipelines/features/graphs.ts';
+import { usualBatch, usualStreams } from '../pipelines/features/graphs.ts';
 import { readModel } from '../pipelines/features/model.ts';
 import { inspectProvider, needProvider, runtimeFolder } from '../pipelines/features/provider.ts';
 import { type FeatureReport, makeFeatures } from '../pipelines/features/run.ts';
@@ -27,6 +27,7 @@ interface RunWords {
   readonly spec: readonly string[];
   readonly provider: string;
   readonly device: string;
+  readonly streams?: string;
   readonly batch?: string;
   readonly workers?: string;
   readonly partDraws?: string;
@@ -51,7 +52,11 @@ export async function run(store: string, words: RunWords): Promise<number> {
       name: words.name,
       partDraws: positive('--part-draws', words.partDraws),
     },
-    device: { provider: words.provider, device: integer('--device', words.device) },
+    device: {
+      provider: words.provider,
+      device: integer('--device', words.device),
+      streams: positive('--streams', words.streams) ?? usualStreams(words.provider),
+    },
     batch: positive('--batch', words.batch) ?? usualBatch(words.provider),
     workers: positive('--workers', words.workers) ?? availableParallelism(),
     part: part(words.shard),

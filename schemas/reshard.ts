@@ -51,6 +51,7 @@ export const reshardSchema = z
         codec: z.enum(CODECS).default('int8'),
         provider: z.string().min(1).default('cpu'),
         device: z.int().min(0).default(0),
+        streams: z.int().min(1).optional(),
         batch: z.int().min(1).optional(),
         part_draws: z.int().min(1).optional(),
         /** Bytes that a night may write. */

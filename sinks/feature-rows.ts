@@ -6,6 +6,7 @@ import { PrepError } from '../schemas/errors.ts';
 import { type FeatureShape, featureSchema, keysSchema, mapSchema } from '../schemas/feature-tables.ts';
 import type { StoredView } from '../schemas/features.ts';
 import * as column from './columns.ts';
+import { addFile, openIpcBuffer } from './ipc-buffer.ts';
 import { scan } from './scan.ts';
 import { attempt, type LanceTable, openIfThere, openOrCreate, type Store } from './store.ts';
 
@@ -22,14 +23,19 @@ export interface FeatureRows {
   readonly views: Readonly<Partial<Record<Role, StoredView>>>;
 }
 
-/** Bytes of one `add`: an add is a fragment, and LanceDB holds it several times while it writes. */
-const ADD_BYTES = 256 * 2 ** 20;
+/** Bytes of one `add`: an add is a fragment, and LanceDB holds it several times while it writes; larger ones cost more per byte. */
+const ADD_BYTES = 64 * 2 ** 20;
+
+/** Rows of a record batch: with larger ones Lance copies what it joins to pages once more. */
+const BATCH_ROWS = 4;
 
 export interface FeatureWriter {
+  /** The arrays of `rows` may be used again when this resolves. */
   add(rows: FeatureRows): Promise<void>;
   /** Writes what is waiting. @returns rows in all and the digest of their frames and checksums, in order */
   finish(): Promise<{ readonly rows: number; readonly checksum: string }>;
-  close(): void;
+  /** After what is being written; an error of it is told by `add` and `finish`. */
+  close(): Promise<void>;
 }
 
 export async function openFeatureWriter(
@@ -40,28 +46,60 @@ export async function openFeatureWriter(
   const schema = featureSchema(shape, metadata);
   const table = await openOrCreate(store, name, schema);
   const hash = createHash('sha256');
-  let [rows, bytes] = [0, 0];
-  let waiting: column.Column[][] = [];
+  // One is filled while the other is written.
+  const buffers = [openIpcBuffer(schema, ADD_BYTES), openIpcBuffer(schema, ADD_BYTES)] as const;
+  let [rows, turn] = [0, 0];
+  let writing: Promise<void> = Promise.resolve();
   const flush = async (): Promise<void> => {
-    if (waiting.length === 0) return;
-    const batches = column.tableOf(schema, waiting);
-    waiting = [];
-    bytes = 0;
-    await attempt(store.uri, `write ${name}`, () => table.add(batches));
+    const buffer = buffers[turn]!;
+    if (buffer.bytes === 0) return;
+    await writing;
+    writing = attempt(store.uri, `write ${name}`, () => addFile(table, buffer.finish()));
+    // It is awaited before the next one; until then nobody else may call it unhandled.
+    writing.catch(() => undefined);
+    turn = 1 - turn;
   };
   return {
     async add(some) {
-      waiting.push(columnsOf(schema, shape, some));
-      for (const { values } of Object.values(some.views)) bytes += values.byteLength;
+      for (let from = 0; from < some.step.length; from += BATCH_ROWS) {
+        buffers[turn]!.write(columnsOf(schema, shape, sliced(some, from, from + BATCH_ROWS)));
+        if (buffers[turn]!.bytes >= ADD_BYTES) await flush();
+      }
       updateChecksum(hash, some.frame, some.checksum);
       rows += some.step.length;
-      if (bytes >= ADD_BYTES) await flush();
     },
     async finish() {
       await flush();
+      await writing;
       return { rows, checksum: hash.digest('hex') };
     },
-    close: () => table.close(),
+    async close() {
+      await writing.catch(() => undefined);
+      table.close();
+    },
+  };
+}
+
+/** Rows `from` … `to − 1`, as views. */
+function sliced(rows: FeatureRows, from: number, to: number): FeatureRows {
+  const count = rows.step.length;
+  const part = <T extends { length: number; subarray(from: number, to: number): T }>(values: T): T => {
+    const width = values.length / count;
+    return values.subarray(from * width, Math.min(to, count) * width);
+  };
+  const view = ({ values, scale, side }: StoredView): StoredView => ({
+    values: part(values as Int8Array),
+    ...(scale ? { scale: part(scale) } : {}),
+    ...(side ? { side: part(side) } : {}),
+  });
+  return {
+    dataset: rows.dataset.slice(from, to),
+    episodeKey: part(rows.episodeKey),
+    step: part(rows.step),
+    frame: part(rows.frame),
+    imageHash: part(rows.imageHash),
+    checksum: part(rows.checksum),
+    views: Object.fromEntries(Object.entries(rows.views).map(([role, one]) => [role, view(one)])),
   };
 }
 

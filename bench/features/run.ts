@@ -13,7 +13,7 @@ import { openPlanRows } from '../../pipelines/mixed/plan-rows.ts';
 import { connectStore } from '../../sinks/store.ts';
 import { openFrameCoder } from '../../transforms/frames.ts';
 
-const PLAN = 'bench0000001';
+const PLAN = 'be9c00000001';
 const { values } = parseArgs({
   options: {
     store: { type: 'string' },

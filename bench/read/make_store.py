@@ -20,13 +20,14 @@ import sys
 import lance
 import numpy as np
 import pyarrow as pa
+import xxhash
 from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "clients/python"))
 from robot_prep.order import PlanOrder, draw_seed  # noqa: E402
 
 EPISODE = 128
-PLAN = "bench0000001"
+PLAN = "be9c00000001"
 ROLES = ["third", "wrist"]
 OPTIONS = {"data_storage_version": "2.2", "enable_stable_row_ids": True}
 
@@ -79,7 +80,8 @@ def step_rows(first: int, count: int, jpegs: list[bytes], keys: np.ndarray, rng)
     numbers = lambda width: fixed(rng.normal(0, 1, (count, width)).astype(np.float32))
     rotation = np.tile(np.array([0, 0, 0, 1, 0, 0, 0, 1, 0, 0], np.float32), (count, 1))
     camera = np.tile(np.array([200, 200, 127.5, 127.5, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1], np.float32), (count, 2))
-    picture = lambda view: pa.array([marked(jpegs[(2 * r + view) % len(jpegs)], 2 * r + view) for r in row.tolist()], pa.binary())
+    pictures = [[marked(jpegs[(2 * r + view) % len(jpegs)], 2 * r + view) for r in row.tolist()] for view in (0, 1)]
+    hashes = np.array([[xxhash.xxh3_64_intdigest(one) for one in view] for view in pictures], np.uint64).T.copy().view(np.int64)
     return {
         "episode": pa.array([f"episode/{r // EPISODE}" for r in row]),
         "step": pa.array((row % EPISODE).astype(np.int32)),
@@ -89,10 +91,10 @@ def step_rows(first: int, count: int, jpegs: list[bytes], keys: np.ndarray, rng)
         "robot": pa.array(["robot"] * count),
         "third": pa.array(["a"] * count),
         "instruction": pa.array([f"put the cup number {r // EPISODE} on the plate" for r in row]),
-        "image_third": picture(0), "image_wrist": picture(1),
+        "image_third": pa.array(pictures[0], pa.binary()), "image_wrist": pa.array(pictures[1], pa.binary()),
         "action": numbers(320), "action_valid": pa.array(np.minimum(32, EPISODE - 1 - row % EPISODE).astype(np.int16)),
         "history": fixed(rotation), "proprio": fixed(rotation), "camera": fixed(camera),
-        "image_hash": fixed(np.stack([row, row], 1)), "present": pa.array(np.full(count, 0x110F0F, np.int32)),
+        "image_hash": fixed(hashes), "present": pa.array(np.full(count, 0x110F0F, np.int32)),
         "flags": pa.array(np.zeros(count, np.int32)),
     }
 
@@ -116,7 +118,7 @@ def write_plan(store: pathlib.Path, rows: int, keys: np.ndarray) -> dict:
     lance.write_dataset(strict({
         "key": pa.array([f"{PLAN}/0"]), "plan": pa.array([PLAN]), "segment": pa.array([0], pa.int32()), "version": pa.array([1], pa.int32()),
         "start": pa.array([0], pa.int64()), "draws": pa.array([rows], pa.int64()), "domain_attempt": pa.array([1], pa.int64()),
-        "segment_json": text(segment(rows)), "mixture_json": text({"maskLanguage": False, "trainsVlm": True}), "harmony_json": text(harmony),
+        "segment_json": text(segment(rows)), "mixture_json": text({"maskLanguage": False, "trainsVlm": False}), "harmony_json": text(harmony),
         "report_json": text({}), "created_ms": pa.array([0.0]),
     }), str(store / "plans.lance"), **OPTIONS)
     ordered = np.sort(keys)

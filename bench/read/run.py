@@ -23,7 +23,7 @@ import time
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "clients/python"))
-BATCH, PLAN = 256, "bench0000001"
+BATCH, PLAN = 256, "be9c00000001"
 NUMBERS = ("action", "history", "proprio", "camera")
 COLUMNS = ["image_third", "image_wrist", "action", "action_valid", "history", "proprio", "camera", "present", "instruction", "robot"]
 

@@ -158,7 +158,7 @@ interface TableWork {
   readonly start: number;
 }
 
-/** Batches that are decoded or computed at the same time: one is computed while the next is decoded and the last written. */
+/** Batches that are decoded at the same time, while others are computed and written. */
 const AHEAD = 2;
 
 /** Null where interrupted. */
@@ -177,7 +177,7 @@ async function writeTable(work: PartWork, table: TableWork): Promise<FeatureTabl
   });
   try {
     const decoded = mapConcurrent(batches(table.draws, batch), AHEAD, (draws) => source.read(draws, views));
-    const computed = mapConcurrent(decoded, AHEAD, async ({ draws, images, imageHash }) => {
+    const computed = mapConcurrent(decoded, graphs.streams + 1, async ({ draws, images, imageHash }) => {
       const job = { views, images, frames: draws.length, codec: set.codec };
       const result = await graphs.run(job).catch((error) => {
         throw placed(error, rows, (record) => ({ draw: draws[record]! }));
@@ -199,7 +199,7 @@ async function writeTable(work: PartWork, table: TableWork): Promise<FeatureTabl
     await compareFeatures(store.uri, { table: entry, shape, hash: work.hash });
     return entry;
   } finally {
-    writer.close();
+    await writer.close();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Store } from '../../sinks/store.ts';
 import { frameKeys } from '../../transforms/features/frame-key.ts';
 import { openImageHash } from '../../transforms/image-hash.ts';
 import type { PlanRows } from '../mixed/plan-rows.ts';
+import { drawRange } from '../plan/draw-range.ts';
 import { basisOf, partsNow } from './maps.ts';
 import type { PartRange, PartWish } from './part.ts';
 import { type PublishedParts, publishedParts } from './published.ts';
@@ -53,14 +54,7 @@ export interface PartsWanted {
 
 /** Parts begin anew with each segment, so that a segment that is appended later changes none. */
 export function partsOf({ segments, draws }: PlanRows, { range, part, partDraws }: PartsWanted): PartRange[] {
-  const [from, to] = range ?? [0, draws];
-  if (from < 0 || to > draws || from >= to)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { field: '--range' },
-      expected: `draws within 0:${draws}`,
-      found: `${from}:${to}`,
-    });
+  const [from, to] = drawRange(range, draws);
   const all = segments.flatMap(({ segment }) =>
     Array.from({ length: Math.ceil(segment.draws / partDraws) }, (_, i) => ({
       start: segment.start + i * partDraws,

@@ -19,7 +19,7 @@ const BATCH = 64;
 /** Frames per second of a CUDA device on the model's first signature, results copied back; null where no such device works. */
 export async function probeSpeed(model: FeatureModel, frames: number): Promise<number | null> {
   if (!inspectProvider('cuda').ready) return null;
-  const graphs = openGraphs(model, { provider: 'cuda', device: 0 });
+  const graphs = openGraphs(model, { provider: 'cuda', device: 0, streams: 1 });
   const views = model.signatures[0]!;
   const images = (): Uint8Array<ArrayBuffer> => new Uint8Array(BATCH * views.length * PICTURE_BYTES).fill(127);
   try {

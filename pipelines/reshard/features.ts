@@ -4,7 +4,7 @@ import { mixtureOf } from '../../schemas/mixture.ts';
 import type { ReshardConfig } from '../../schemas/reshard.ts';
 import type { Store } from '../../sinks/store.ts';
 import { refuseAboveBudget } from '../../transforms/features/cost.ts';
-import { usualBatch } from '../features/graphs.ts';
+import { usualBatch, usualStreams } from '../features/graphs.ts';
 import { readModel } from '../features/model.ts';
 import { needProvider } from '../features/provider.ts';
 import { refuseTrained } from '../features/refuse.ts';
@@ -36,11 +36,11 @@ export function nightlyFeatures(
   config: FeatureConfig,
   signal: AbortSignal,
 ): Promise<FeatureReport> {
-  const { model, provider, device, batch, accept_bytes } = config;
+  const { model, provider, device, streams, batch, accept_bytes } = config;
   const request = {
     ...{ store, plan, model },
     set: wishOf(config),
-    device: { provider, device },
+    device: { provider, device, streams: streams ?? usualStreams(provider) },
     batch: batch ?? usualBatch(provider),
     workers: availableParallelism(),
     part: { index: 0, of: 1 },

@@ -12,6 +12,7 @@ import {
 } from '../../sinks/shards.ts';
 import { connectStore, type Store } from '../../sinks/store.ts';
 import { openPlanRows, type PlanRows } from '../mixed/plan-rows.ts';
+import { drawRange } from '../plan/draw-range.ts';
 import { compareInFreshProcess } from './compare.ts';
 
 export interface ShardRequest {
@@ -84,14 +85,7 @@ export async function makeShards(request: ShardRequest, control: ShardControl): 
 type Wanted = Pick<ShardEntry, 'shard' | 'start' | 'draws'>;
 
 function wantedShards({ size, part, range }: ShardRequest, draws: number): Wanted[] {
-  const [from, to] = range ?? [0, draws];
-  if (from < 0 || to > draws || from >= to)
-    throw new PrepError({
-      code: 'bad-option',
-      at: { field: '--range' },
-      expected: `draws within 0:${draws}`,
-      found: `${from}:${to}`,
-    });
+  const [from, to] = drawRange(range, draws);
   const all = Array.from({ length: Math.ceil(draws / size) }, (_, shard) => ({
     shard,
     start: shard * size,

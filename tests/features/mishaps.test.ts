@@ -7,16 +7,10 @@ import { makeFeatures } from '../../pipelines/features/run.ts';
 import { openPlanReader } from '../../pipelines/mixed/reader.ts';
 import { featureGarbage } from '../../sinks/feature-gc.ts';
 import { readMaps, readParts, readSets } from '../../sinks/features.ts';
-import { connectStore, type Store } from '../../sinks/store.ts';
 import { prep } from '../cli/run.ts';
 import { freshFolder, KARLP, RELEASE } from '../e2e/demo-set.ts';
 import { failure } from '../formats/memory-file.ts';
-import { demoStore, planOf, requestOf, runFeatures } from './tiny.ts';
-
-async function withStore<T>(uri: string, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await connectStore(uri);
-  return work(store).finally(() => store.connection.close());
-}
+import { demoStore, planOf, requestOf, runFeatures, withStore } from './tiny.ts';
 
 /** Present views of every row, by reading the whole plan. */
 async function read(store: string, plan: string, set = 'apt-stage1') {

@@ -68,7 +68,7 @@ async function written(codec: FeatureCodec, spoil: (rows: FeatureRows) => void =
     await writer.add(rows);
   }
   const { rows, checksum } = await writer.finish();
-  writer.close();
+  await writer.close();
   return { store, shape, table: { table: name, views: shape.views, rows, checksum }, all };
 }
 

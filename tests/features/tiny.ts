@@ -1,10 +1,13 @@
 /** The tiny Qwen3-VL of the fixtures, what transformers says of it, and stores and runs to use it on. */
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { fingerprintOf } from '../../pipelines/features/model.ts';
 import { type FeatureReport, type FeatureRequest, makeFeatures } from '../../pipelines/features/run.ts';
+import { openPlanReader, type PlanBatch } from '../../pipelines/mixed/reader.ts';
 import type { CodecName } from '../../schemas/features.ts';
+import { connectStore, type Store } from '../../sinks/store.ts';
 import { prepJson } from '../cli/run.ts';
 import { freshFolder, ingestDemo } from '../e2e/demo-set.ts';
 import { mixtureFile } from '../plan/plan-store.ts';
@@ -12,7 +15,7 @@ import { mixtureFile } from '../plan/plan-store.ts';
 const TINY = fileURLToPath(new URL('../../fixtures/qwen3vl_tiny', import.meta.url));
 export const MODEL = join(TINY, 'model');
 export const MODEL_BLOCK_INPUT = join(TINY, 'model_block_input');
-export const CPU = { provider: 'cpu', device: 0 } as const;
+export const CPU = { provider: 'cpu', device: 0, streams: 1 } as const;
 
 interface Described {
   readonly dtype: 'uint8' | 'float32' | 'int8' | 'int64' | 'uint16';
@@ -91,4 +94,39 @@ export function runFeatures(store: string, plan: string, wish: Wish = {}): Promi
     signal: new AbortController().signal,
     progress: () => undefined,
   });
+}
+
+/** Numbers of a view. */
+export const VALUES = 10 * 64 * 32;
+
+export async function withStore<T>(uri: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await connectStore(uri);
+  return work(store).finally(() => store.connection.close());
+}
+
+/** All batches of 16 of a plan with their features. */
+export async function batchesOf(store: string, plan: string, words: object = {}): Promise<PlanBatch[]> {
+  const reader = await openPlanReader({
+    store,
+    plan,
+    batch: 16,
+    images: false,
+    features: { set: 'apt-stage1' },
+    ...words,
+  });
+  const all: PlanBatch[] = [];
+  for await (const batch of reader.batches()) all.push(batch);
+  reader.close();
+  return all;
+}
+
+/** A model that differs from the tiny one in what is given; its own fingerprint is right. */
+export function otherModel(change: (model: ReturnType<typeof JSON.parse>) => void): string {
+  const folder = freshFolder();
+  cpSync(MODEL, folder, { recursive: true });
+  const file = join(folder, 'model.json');
+  const model = JSON.parse(readFileSync(file, 'utf8'));
+  change(model);
+  writeFileSync(file, JSON.stringify({ ...model, fingerprint: fingerprintOf(model) }));
+  return folder;
 }

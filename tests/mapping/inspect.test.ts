@@ -1,5 +1,5 @@
 /** `prep inspect` of LeRobot datasets and HDF5 files against h5py, pyarrow and PyAV; bounded, and never fooled. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspectPath } from '../../sources/describe/describe.ts';
@@ -183,13 +183,17 @@ it('as text and as JSON', async () => {
   expect(file.stdout).toMatch(/^run_000\.hdf5 \(HDF5\) in .*\n {2}1 file, first run_000\.hdf5\n/);
 });
 
+/** Cases of the hostile corpus that are HDF5 or LeRobot; none where the corpus is not there, for a skipped body runs, too. */
+function hostileCases(): { path: string }[] {
+  const file = sharedPath('hostile/manifest.json');
+  if (!existsSync(file)) return [{ path: 'absent' }];
+  type Case = { path: string; kind: string };
+  const cases = JSON.parse(readFileSync(file, 'utf8')) as Case[] | { cases: Case[] };
+  return (Array.isArray(cases) ? cases : cases.cases).filter(({ kind }) => ['hdf5', 'lerobot'].includes(kind));
+}
+
 describeShared('hostile', () => {
-  const cases: { path: string; kind: string; must: string }[] = JSON.parse(
-    readFileSync(sharedPath('hostile/manifest.json'), 'utf8'),
-  );
-  const mine = (Array.isArray(cases) ? cases : (cases as { cases: typeof cases }).cases).filter(({ kind }) =>
-    ['hdf5', 'lerobot'].includes(kind),
-  );
+  const mine = hostileCases();
   it.each(mine.map(({ path }) => path))('%s ends soon and with a sentence', async (path) => {
     const started = performance.now();
     const found = await inspected(sharedPath(`hostile/${path}`)).catch((error: unknown) => {
