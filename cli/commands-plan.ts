@@ -74,6 +74,7 @@ export function addShardCommands(program: Command, set: SetCode): void {
     .option('--batches <n>', 'stop after so many')
     .addOption(new Option('--from <what>', 'default: shards if all are there').choices(['shards', 'plan']))
     .option('--no-images', 'leave the pictures out')
+    .option('--features <set>', 'also the features of a set; draws without are counted')
     .option('--report', 'shares, repeats and episode diversity of the batches', false)
     .option('--json', 'machine-readable output')
     .addHelpText(

@@ -40,13 +40,13 @@ export function estimateText(made: Estimate, request: EstimateRequest, words: Es
 function headText({ plan, draws, allFrames, frames, passes, there }: Estimate, { of }: EstimateRequest): string {
   const what =
     'plan' in of
-      ? `plan ${plan}: ${draws} draws of ${allFrames} distinct frames; one run makes ${passesText(passes.run)} passes`
+      ? `plan ${plan}: ${draws} draws of ${allFrames} distinct frames; one run makes ${passesIn(passesText(passes.run))}`
       : `dataset ${of.dataset}: ${allFrames} frames`;
   const none = allFrames - frames;
   return [
     what,
     ...(none > 0 ? [`${none} of them have no features: the model has no graph for their views`] : []),
-    ...(there ? [`${there.frames} of ${there.of} have features already (${percent(there.frames / there.of)})`] : []),
+    ...(there ? [thereText(there, frames)] : []),
   ].join('\n');
 }
 
@@ -88,9 +88,16 @@ const NAMES = { none: 'nothing', vit: 'vision outputs', taps: 'taps' } as const;
 const shown = (rows: readonly EstimateRow[]): readonly EstimateRow[] => rows.filter(({ codec }) => codec !== 'bf16');
 const codecText = ({ codec }: EstimateRow): string => (codec === 'f16' ? 'f16, bf16' : (codec ?? '-'));
 
+function thereText({ frames, of }: NonNullable<Estimate['there']>, all: number): string {
+  if (of === 0) return 'no set of these features is there yet';
+  return `${frames} of ${of} ${of < all ? 'that were looked at ' : ''}have features already (${percent(frames / of)})`;
+}
+
+const passesIn = (text: string): string => `${text} ${text === '1' ? 'pass' : 'passes'}`;
+
 function costsText({ rows, passes }: Estimate): string {
   const many = passesText(passes.said ?? passes.run);
-  const head = ['kept', 'codec', 'a frame', 'in all', 'GPU time', 'GPU $', 'disk $/month', `$ of ${many} passes`];
+  const head = ['kept', 'codec', 'a frame', 'in all', 'GPU time', 'GPU $', 'disk $/month', `$ of ${passesIn(many)}`];
   const lines = shown(rows).map((row) => [
     NAMES[row.tier],
     codecText(row),
@@ -100,7 +107,7 @@ function costsText({ rows, passes }: Estimate): string {
     dollars(row.computeDollars),
     dollars(row.dollarsPerMonth),
     dollars(row.dollars),
-    row.breakEven === null ? '-' : `${passesText(row.breakEven)} passes`,
+    row.breakEven === null ? '-' : passesIn(passesText(row.breakEven)),
   ]);
   return table([[...head, 'cheaper from'], ...lines]);
 }

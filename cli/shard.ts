@@ -1,8 +1,10 @@
 /** `prep shard` and `prep read`: a plan's rows as tables in draw order, and as a trainer sees them. */
 
+import type { MissingFeatures } from '../pipelines/features/reader.ts';
 import { openPlanReader } from '../pipelines/mixed/reader.ts';
 import { makeShards } from '../pipelines/shard/shard.ts';
 import { EXIT } from '../schemas/errors.ts';
+import { featureValues } from '../schemas/features.ts';
 import type { MixedRows } from '../schemas/mixed-row.ts';
 import { SHARD_DRAWS } from '../schemas/plan.ts';
 import { storeToOpen } from '../sinks/store.ts';
@@ -50,6 +52,7 @@ interface ReadWords {
   readonly batches?: string;
   readonly from?: 'shards' | 'plan';
   readonly images: boolean;
+  readonly features?: string;
   readonly report?: boolean;
   readonly json?: boolean;
 }
@@ -66,11 +69,14 @@ export async function read(store: string, words: ReadWords): Promise<number> {
     startStep: integer('--start', words.start),
     images: words.images,
     ...(words.from ? { from: words.from } : {}),
+    ...(words.features === undefined ? {} : { features: { set: words.features, compute: noFeatures } }),
   });
   const most = positive('--batches', words.batches) ?? Number.POSITIVE_INFINITY;
   const tally = newTally();
   let firstBatch = 0;
-  for await (const { rows } of reader.batches()) {
+  let without = 0;
+  for await (const { rows, features } of reader.batches()) {
+    without += features?.missing ?? 0;
     if (tally.batches === 0) firstBatch = (performance.now() - opened) / 1000;
     count(tally, rows);
     if (tally.batches >= most) break;
@@ -96,6 +102,7 @@ export async function read(store: string, words: ReadWords): Promise<number> {
     // Of the whole batch: a rank's share of it holds fewer.
     idealEpisodesPerBatch: words.report ? ideal : null,
     repeatsPerBatch: tally.repeats / Math.max(1, tally.batches),
+    ...(words.features === undefined ? {} : { features: words.features, withoutFeatures: without }),
   };
   const report = words.report
     ? [
@@ -107,12 +114,19 @@ export async function read(store: string, words: ReadWords): Promise<number> {
     value,
     [
       `${tally.batches} batches, ${tally.rows} rows from ${reader.from} in ${duration(seconds)}: ${rate.toFixed(0)} rows/s, first batch after ${firstBatch.toFixed(2)} s; ${bytes(tally.bytes)} of pictures`,
+      ...(words.features === undefined
+        ? []
+        : [`  features ${words.features}: ${tally.rows - without} of ${tally.rows} rows have them`]),
       `  goes on at --start ${state.step}`,
       ...report,
     ].join('\n'),
   );
   return EXIT.done;
 }
+
+/** Rows without features are counted here, not computed. */
+const noFeatures = async ({ set, at }: MissingFeatures): Promise<Float32Array> =>
+  new Float32Array(at.length * set.views.length * featureValues(set));
 
 const newTally = () => ({
   batches: 0,

@@ -100,7 +100,9 @@ export interface DemoOrder {
 
 /** The other half of the way: a plan over the rows, one training shard, and both read in batches, which must be the same. */
 export async function orderAndRead(store: string): Promise<DemoOrder & { readonly problems: readonly string[] }> {
-  const mixture = mixtureOf({ entries: [{ dataset: DATASET, weight: 1, filter: { success: 'any' } }] });
+  // A plan for a frozen model, so that features can be tried on it.
+  const entries = [{ dataset: DATASET, weight: 1, filter: { success: 'any' as const } }];
+  const mixture = mixtureOf({ entries, trains_vlm: false });
   const { plan } = await makePlan({ store, mixture, draws: DEMO_DRAWS, seed: 0 });
   const whole = { index: 0, of: 1 };
   const quiet = { signal: new AbortController().signal, progress: () => undefined };

@@ -141,6 +141,12 @@ describe('a plan’s frames', () => {
     expect((await batchesOf(store, other)).every(({ features }) => features!.missing === 0)).toBe(true);
   });
 
+  it('are read by `prep read`, which counts draws without', async () => {
+    const words = ['read', store, '--plan', plan, '--batch', '16', '--no-images', '--features'];
+    expect((await prep(...words, 'apt-stage1')).stdout).toMatch(/features apt-stage1: 208 of 208 rows have them/);
+    expect((await prep(...words, 'other')).stderr).toMatch(/unknown-features .* found apt-stage1/);
+  });
+
   it('are covered as status says', async () => {
     const [one] = await featureStatus(store, null);
     expect(one).toMatchObject({ name: 'apt-stage1', codec: 'f32', stale: [] });

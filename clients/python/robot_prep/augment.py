@@ -8,7 +8,21 @@ from .order import absorb
 
 
 class FixedPictures(np.ndarray):
-    """Pictures that came with cached features: other pixels would no longer be those of the features."""
+    """Pictures that came with cached features: other pixels would no longer be those of the features.
+
+    Indexing and views keep it; `np.asarray`, `np.stack`, `np.concatenate` and tensors lose it.
+    """
+
+    #: PyTorch's `default_convert` makes tensors only of numpy's own types, and knows them by this.
+    __module__ = "numpy"
+
+    def __reduce_ex__(self, protocol):
+        # By the name above pickle would not find the class.
+        return fixed_pictures, (np.asarray(self),)
+
+
+def fixed_pictures(image: np.ndarray) -> FixedPictures:
+    return image.view(FixedPictures)
 
 
 def augment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import workers as pool
-from .augment import FixedPictures, augment_batch
+from .augment import augment_batch, fixed_pictures
 from .batch import NEEDS, build, flatten_arms, picked
 from .errors import PrepError, fault
 from .feature_batch import numbers_of, shareable
@@ -99,9 +99,9 @@ class PrepDataset:
     def _open_rows(self, plan: Plan):
         names = self._row_columns()
         shards = self._asked_source == "shards" or (self._asked_source == "auto" and self._tables.open(f"shards_{plan.plan}") is not None)
-        rows = ShardRows(plan, self._tables, names) if shards else RandomRows(plan, self._tables, names - {"image_hash"})
+        rows = ShardRows(plan, self._tables, names) if shards else RandomRows(plan, self._tables, names)
         if shards and self._asked_source == "auto" and not rows.covers(0, plan.draws)[0]:
-            rows = RandomRows(plan, self._tables, names - {"image_hash"})
+            rows = RandomRows(plan, self._tables, names)
         meta = self._image_metadata(plan, rows)
         self.width, self.height = meta["width"], meta["height"]
         return rows
@@ -191,11 +191,7 @@ class PrepDataset:
 
     def loader(self, workers: int = 0, prefetch: int = 2, pin_memory: bool = False):
         """Batches from :attr:`step` on, by PyTorch's spawned workers where there are any; :attr:`step` counts those handed out."""
-        for batch in pool.batches(self, workers, prefetch, pin_memory):
-            if workers and "feature_computed" in batch:
-                # What a worker counted stays in its process.
-                self._features.count(int(batch["feature_computed"].sum()))
-            yield batch
+        yield from pool.batches(self, workers, prefetch, pin_memory)
 
     @property
     def share(self) -> int:
@@ -214,14 +210,19 @@ class PrepDataset:
         if self._features is not None and set(FEATURE_KEYS) & set(self.wanted):
             rows.update(self._features.read(rows, self._rows, self))
         whole = build(rows, self)
-        if "features" in whole and isinstance(whole.get("image"), np.ndarray):
-            whole["image"] = whole["image"].view(FixedPictures)
+        # A worker's pictures become tensors, which do not know it anyway.
+        if "features" in whole and isinstance(whole.get("image"), np.ndarray) and not pool.inside():
+            whole["image"] = fixed_pictures(whole["image"])
         arms = np.stack([bit(rows["present"], ARM_BIT + a) for a in range(self.harmony["arms"])], 1)
         return [self._cut(whole, arms, slice(i * self.share, (i + 1) * self.share), len(steps)) for i in range(len(steps))]
 
     def _cut(self, whole: dict, arms: np.ndarray, rows: slice, count: int) -> dict:
         batch = whole if count == 1 else {name: picked(values, rows) for name, values in whole.items()}
-        batch = flatten_arms(batch, arms[rows]) if self.arms == "flatten" else batch
+        if self.arms == "flatten":
+            batch = flatten_arms(batch, arms[rows])
+        elif count > 1 and "features" in whole:
+            # Indices copy: as a view, a small batch that is kept would keep all that were read with it.
+            batch["features"] = picked(whole["features"], np.arange(rows.start, rows.stop))
         return {**batch, "features": shareable(batch["features"])} if "features" in batch else batch
 
     # Features.
@@ -233,11 +234,22 @@ class PrepDataset:
 
     @property
     def features_missing_count(self) -> int:
-        """Rows without stored features among those read here, by the workers of :meth:`loader` those handed out."""
+        """Rows without stored features among those read here, by the workers of :meth:`loader` those handed out.
+
+        What the workers of another loader read is not counted here.
+        """
         return 0 if self._features is None else self._features.missing_count
 
+    def count_missing(self, rows: int) -> None:
+        """Adds what a worker counted."""
+        if rows:
+            self._features.count(rows)
+
     def decode_features(self, batch: dict, device=None, dtype=None):
-        """[B, V, taps, 64, D]: a tensor on ``device``, numpy's float32 without one. Needed with features_as="stored"."""
+        """[B, V, taps, 64, D]: a tensor on ``device``, an array without one. Needed with features_as="stored".
+
+        ``dtype``: torch's for a tensor, numpy's for an array; without it that of features_as, and float32 for "stored".
+        """
         if self._features is None or "features" not in batch:
             raise fault("bad-option", "decode_features", "a batch with features", "one without", "PrepDataset(…, features=…)")
         return numbers_of(self._features, batch, device, dtype)

@@ -1,11 +1,10 @@
 """The arrays of a batch that hold features: numbers, or what is stored of them until :func:`numbers_of` makes numbers, on any device."""
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 
 from .feature_codec import decode
+from .workers import inside
 
 FORMS = ("float32", "float16", "stored")
 KINDS = {"f16": np.float16, "bf16": np.uint16, "int8": np.int8, "f32": np.float32}
@@ -58,9 +57,10 @@ def _moved(values, device, dtype):
 
 def shareable(features):
     """In a worker of PyTorch, stored arrays as tensors: those it moves through shared memory, arrays in a dictionary by pipe."""
-    torch = sys.modules.get("torch")
-    if not isinstance(features, dict) or torch is None or torch.utils.data.get_worker_info() is None:
+    if not isinstance(features, dict) or not inside():
         return features
+    import torch
+
     return {role: {part: torch.from_numpy(array) for part, array in one.items()} for role, one in features.items()}
 
 

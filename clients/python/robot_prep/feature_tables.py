@@ -11,7 +11,7 @@ import pyarrow as pa
 from . import rows as columns
 from .errors import fault
 from .feature_codec import CODECS
-from .tables import Tables
+from .tables import Tables, gone
 
 #: Entries of a map that are read together, 8 bytes each: 256 batches of 256 draws ahead, never the whole plan.
 WINDOW = 65_536
@@ -158,6 +158,9 @@ class FeatureMaps:
         try:
             found = table.take(offsets.tolist(), columns=names)
         except (OSError, ValueError, IndexError) as error:
+            # A store that cannot be reached for a while says nothing of the features.
+            if not gone(error) and offsets[-1] < table.count_rows():
+                raise
             raise fault("stale-features", one["table"], f"rows {offsets[0]} to {offsets[-1]}", f"an error of Lance: {str(error)[:200]}", RUN) from error
         if found.num_rows != len(offsets):
             raise fault("stale-features", one["table"], f"{len(offsets)} rows, up to row {offsets[-1]}", str(found.num_rows), RUN)

@@ -108,7 +108,7 @@ class CachedFeatures:
 
     def _hashes(self, rows: dict, source) -> np.ndarray:
         """`image_hash` of the set's views, 0 where a row has no picture: int64 [n, V]."""
-        roles, found = source.harmony["roles"], picture_hashes(rows, source)
+        roles, found = source.harmony["roles"], rows["image_hash"]
         out = np.zeros((len(found), len(self.views)), np.int64)
         for slot, role in enumerate(self.views):
             if role in roles:
@@ -237,19 +237,3 @@ class _Rows:
     draws: np.ndarray
     hashes: np.ndarray
     source: object
-
-
-def picture_hashes(rows: dict, source) -> np.ndarray:
-    """`image_hash` of the plan's roles, 0 where absent: int64 [n, roles]."""
-    if "image_hash" in rows:
-        return rows["image_hash"]
-    roles = source.harmony["roles"]
-    out = np.zeros((len(rows["draw"]), len(roles)), np.int64)
-    for index in np.unique(rows["dataset_index"]).tolist():
-        mine, table = np.flatnonzero(rows["dataset_index"] == index), source.table(index)
-        pieces, inverse, _ = table.take(rows["episode_key"][mine], rows["step"][mine], ["episode_key", "step", "group", "image_hash"])
-        found = np.concatenate([columns.fixed(piece, "image_hash") for piece in pieces])[inverse]
-        for slot, role in enumerate(roles):
-            if role in table.roles:
-                out[mine, slot] = found[:, table.roles.index(role)]
-    return out

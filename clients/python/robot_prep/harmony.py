@@ -33,8 +33,8 @@ def camera_of(camera: np.ndarray, present: np.ndarray, reference: str, roles: li
 def harmonise(rows: dict, metadata: dict, harmony: dict) -> dict:
     """Rows of one table as the plan wants them.
 
-    Arrays: action [n, a, T, 10], action_valid, history, proprio [n, a, 10], camera [n, r, 16], present: all of them where
-    motions change, else any.
+    Arrays: action [n, a, T, 10], action_valid, history, proprio [n, a, 10], camera [n, r, 16], image_hash [n, r], present:
+    all but hashes where motions change, else any.
     """
     own = [role for role in ROLES if role in metadata["roles"]]
     changed = dict(rows)
@@ -45,7 +45,9 @@ def harmonise(rows: dict, metadata: dict, harmony: dict) -> dict:
         if name in changed:
             changed[name] = _padded(changed[name], harmony["arms"])
     if "camera" in changed:
-        changed["camera"] = _placed(changed["camera"], own, harmony["roles"])
+        changed["camera"] = _placed(changed["camera"], own, harmony["roles"], np.nan)
+    if "image_hash" in changed:
+        changed["image_hash"] = _placed(changed["image_hash"], own, harmony["roles"], 0)
     gone = sum(0xF << 4 * ROLES.index(role) for role in ROLES if role not in harmony["roles"])
     changed["present"] = changed["present"] & np.int32(~gone)
     return changed
@@ -59,13 +61,13 @@ def _padded(values: np.ndarray, arms: int) -> np.ndarray:
     return out
 
 
-def _placed(camera: np.ndarray, own: list[str], roles: list[str]) -> np.ndarray:
+def _placed(values: np.ndarray, own: list[str], roles: list[str], absent: float) -> np.ndarray:
     if own == list(roles):
-        return camera
-    out = np.full((len(camera), len(roles), camera.shape[2]), np.nan, np.float32)
+        return values
+    out = np.full((len(values), len(roles), *values.shape[2:]), absent, values.dtype)
     for slot, role in enumerate(roles):
         if role in own:
-            out[:, slot] = camera[:, own.index(role)]
+            out[:, slot] = values[:, own.index(role)]
     return out
 
 

@@ -155,7 +155,7 @@ class RandomRows:
         changes = any(table.metadata[what] != self.harmony[what] for what in ("reference", "tool", "rot6d"))
         wanted = self.names | (MOTION if changes and self.names & MOVED else set()) | {"present"}
         roles = [role for role in self.harmony["roles"] if role in table.roles and f"image_{role}" in wanted]
-        plain = [n for n in ("robot", "instruction", "action", "action_valid", "history", "proprio", "camera", "present") if n in wanted]
+        plain = [n for n in ("robot", "instruction", "action", "action_valid", "history", "proprio", "camera", "image_hash", "present") if n in wanted]
         names = ["episode_key", "step", "group", *plain, *(f"image_{role}" for role in roles)]
         pieces, inverse, at = table.take(key, step, names)
         self._held += pieces

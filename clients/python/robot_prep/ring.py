@@ -73,6 +73,8 @@ class Sent:
 
     def __init__(self, batch: dict, ring: int | None = None, place: int | None = None, shape: tuple[int, ...] = ()):
         self.batch, self.ring, self.place, self.shape = batch, ring, place, shape
+        #: Rows of the batch without stored features.
+        self.missing = 0
 
     def tensors(self) -> dict:
         import torch
@@ -82,9 +84,11 @@ class Sent:
             batch["image"] = _OPEN[self.ring].held(self.place, self.shape).transpose(0, 1, 4, 2, 3)
         return {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in batch.items()}
 
-    def pin_memory(self) -> dict:
+    def pin_memory(self) -> "Sent":
         """PyTorch's thread for it calls this."""
-        return _pinned(self.tensors())
+        pinned = Sent(_pinned(self.tensors()))
+        pinned.missing = self.missing
+        return pinned
 
 
 def _pinned(value):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from . import rows as columns
 from .errors import fault
 from .plan import Plan
-from .tables import TAKE_ROWS, Tables
+from .tables import TAKE_ROWS, Tables, gone
 
 
 def fingerprint_of(metadata: dict[str, dict]) -> str:
@@ -105,7 +105,7 @@ class ShardRows:
             return table.take(offsets, columns=names)
         except (OSError, ValueError) as error:
             # Retention may drop a shard that is open here.
-            if "not found" not in str(error).lower() and "no such file" not in str(error).lower():
+            if not gone(error):
                 raise
             row = self.entries[which]
             raise fault(

@@ -10,6 +10,8 @@ from .errors import PrepError, fault
 
 #: Rows of one `take`. Larger ones cost twice the CPU per row, for the memory of their pages.
 TAKE_ROWS = 256
+#: Tables of features that stay open: a plan's set has one per part and views, thousands of them.
+OPEN_FEATURES = 256
 
 
 class Tables:
@@ -27,15 +29,25 @@ class Tables:
     def open(self, name: str):
         """The table, or None where the store has none of that name."""
         self.same_process()
-        if name not in self._open:
+        features = name.startswith("features_")
+        # Out and in again: the last ones are those used last. Each step is one of dict's own, so that threads need no lock.
+        found = self._open.pop(name, None) if features else self._open.get(name)
+        if found is None:
             try:
-                self._open[name] = lance.dataset(f"{self.store}/{name}.lance", storage_options=self.storage_options)
+                found = lance.dataset(f"{self.store}/{name}.lance", storage_options=self.storage_options)
             except (ValueError, FileNotFoundError) as error:
-                # Lance has no kind of error of its own for it. Anything else is not absence.
-                if "not found" not in str(error).lower():
+                if not gone(error):
                     raise
                 return None
-        return self._open[name]
+            if features:
+                self._forget_features(OPEN_FEATURES - 1)
+        self._open[name] = found
+        return found
+
+    def _forget_features(self, kept: int) -> None:
+        there = [one for one in list(self._open) if one.startswith("features_")]
+        for one in there[: max(0, len(there) - kept)]:
+            self._open.pop(one, None)
 
     def need(self, name: str, what: str, remedy: str, code: str = "unknown-dataset"):
         table = self.open(name)
@@ -60,3 +72,9 @@ class Tables:
                 'start workers with multiprocessing_context="spawn" (PrepDataset.loader does)'
             )
         self._pid = pid
+
+
+def gone(error: Exception) -> bool:
+    """Whether a table or its files are not there. Lance has no kind of error of its own for it; anything else is not absence."""
+    text = str(error).lower()
+    return "not found" in text or "no such file" in text

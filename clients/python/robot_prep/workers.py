@@ -17,6 +17,12 @@ def place() -> tuple[int, int]:
     return (0, 1) if info is None else (info.id, info.num_workers)
 
 
+def inside() -> bool:
+    """Whether this process is a PyTorch worker."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.utils.data.get_worker_info() is not None
+
+
 def identity(batch):
     """Batches stay what they are: `collate_fn` for arrays, named so that it can be sent to a spawned process."""
     return batch
@@ -44,6 +50,12 @@ class Worker:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sent:
+        before = self.dataset.features_missing_count
+        sent = self._sent(index)
+        sent.missing = self.dataset.features_missing_count - before
+        return sent
+
+    def _sent(self, index: int) -> Sent:
         taken = None if self.ring is None else self.ring.take(place()[0])
         if taken is None:
             return Sent(_shared(self.dataset[index]))
@@ -73,7 +85,9 @@ def batches(dataset, workers: int, prefetch: int, pin_memory: bool):
     )
     for i, sent in enumerate(loader):
         dataset.step = first + i + 1
-        yield sent.tensors() if isinstance(sent, Sent) else sent
+        # What a worker counted stays in its process.
+        dataset.count_missing(sent.missing)
+        yield sent.tensors()
 
 
 def ring_of(dataset, workers: int, prefetch: int) -> Ring | None:

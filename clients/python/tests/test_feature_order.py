@@ -7,7 +7,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from robot_prep import PrepSource
+from robot_prep import PrepError, PrepSource
 
 from . import stores
 from .feature_case import BATCH, KEYS, WITHOUT, Stores, constant
@@ -60,6 +60,10 @@ class Order(Stores):
             data = self.open(batch=4, features_as=form)
             for batch, _ in zip(data, range(5)):
                 self.same({**batch, "features": data.decode_features(batch)}, self.full)
+                # One that is kept does not keep those that were read with it.
+                values = batch["features"] if form == "float32" else batch["features"]["third"]["values"]
+                self.assertIsNone(values.base)
+                self.assertEqual(len(values), 4)
 
     def test_grain_source_and_pickles(self):
         source = PrepSource(self.store, PLAN, BATCH, features="apt-stage1", columns=KEYS, source="plan")
@@ -123,6 +127,33 @@ class Order(Stores):
             computed = [t for b in data.loader(workers=workers) for t in b["draw"][b["feature_computed"]].tolist()]
             self.assertEqual(computed, sorted(WITHOUT))
             self.assertEqual(data.features_missing_count, len(WITHOUT))
+
+    @unittest.skipUnless(TORCH, "no torch")
+    def test_rows_are_counted_whatever_is_asked_for(self):
+        for columns, arms in ((KEYS, "slots"), (["feature_computed", "image"], "flatten"), (["feature_mask", "image"], "slots")):
+            for workers in (0, 1):
+                data = self.open("gaps", features_missing=constant, columns=columns, arms=arms)
+                for _ in data.loader(workers=workers):
+                    pass
+                self.assertEqual(data.features_missing_count, len(WITHOUT), (columns, arms, workers))
+
+    @unittest.skipUnless(TORCH, "no torch")
+    def test_pytorchs_own_loader(self):
+        import torch
+
+        for workers in (0, 1):
+            data, expected = (self.open(columns=["image", *KEYS], start_step=20) for _ in range(2))
+            loader = torch.utils.data.DataLoader(data, batch_size=None, num_workers=workers, multiprocessing_context="spawn" if workers else None)
+            for batch, one in zip(loader, expected, strict=True):
+                self.assertIs(type(batch["image"]), torch.Tensor)
+                np.testing.assert_array_equal(batch["image"].numpy(), one["image"])
+                self.same({name: value.numpy() for name, value in batch.items()}, self.full)
+
+    @unittest.skipUnless(TORCH, "no torch")
+    def test_a_workers_error_has_its_code(self):
+        with self.assertRaises(PrepError) as caught:
+            next(self.open("gaps").loader(workers=1))
+        self.assertEqual(caught.exception.code, "stale-features")
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,6 +1,7 @@
 """What is refused: other sets and models, plans that train, maps and tables that are gone, pictures that changed, augmentation."""
 import json
 import pathlib
+import pickle
 import tempfile
 import unittest
 
@@ -99,6 +100,25 @@ class Refusals(Stores):
         written.drop(f"features_{written.wish.set}_map_{PLAN}_attempt00000")
         self.refused("stale-features", ["map"], store=written.store)
 
+    def test_only_tables_that_are_gone_are_stale(self):
+        class Failing:
+            def __init__(self, error):
+                self.error = error
+
+            def take(self, offsets, columns):
+                raise self.error
+
+            def count_rows(self):
+                return 1000
+
+        data = self.open()
+        maps, name = data._features.maps, data._features.maps.tables[0]["table"]
+        maps._checked.add(name)
+        for error in (OSError("connection timed out"), ValueError("no column of that name"), OSError("Object at x not found")):
+            data._tables._open[name] = Failing(error)
+            with self.assertRaises(PrepError if "not found" in str(error) else type(error)):
+                maps.take(0, np.array([0]), ["image_hash"])
+
     def test_pictures_that_changed(self):
         for source in ("plan", "shards"):
             written = self.fresh()
@@ -158,6 +178,9 @@ class Refusals(Stores):
         for change in (lambda: augment(batch["image"][0], batch["K"][0], 1), lambda: data.augment(batch), lambda: augment(batch["image"][np.array([1, 2])][1], batch["K"][0], 1)):
             with self.assertRaisesRegex(PrepError, "bad-option: augment.*colour or crop would no longer match the features"):
                 change()
+        copy = pickle.loads(pickle.dumps(batch["image"]))
+        self.assertIs(type(copy), type(batch["image"]))
+        np.testing.assert_array_equal(copy, batch["image"])
         plain = self.open(features=None, columns=None)
         changed, whole = plain.augment(plain[0], crop=0.8), plain[0]
         for i in (0, 9):

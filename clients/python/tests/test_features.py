@@ -6,7 +6,8 @@ import lance
 import numpy as np
 
 from robot_prep import PrepError
-from robot_prep import feature_tables
+from robot_prep import feature_tables, tables
+from robot_prep.random_rows import StepTable
 
 from . import stores
 from .feature_case import BATCH, KEYS, Stores, constant
@@ -101,6 +102,32 @@ class Values(Stores):
         np.testing.assert_array_equal(data[1]["feature_mask"], self.full.mask(range(BATCH, 2 * BATCH)))
         self.assertEqual(asked, {"image_hash"})
         self.assertEqual(set(self.open(columns=["draw"])[0]), {"draw"})
+
+    def test_step_tables_are_read_once(self):
+        """Hashes come with the rows, in the plan's order of roles."""
+        data, asked = self.open(columns=None), []
+        take = StepTable.take
+        self.addCleanup(setattr, StepTable, "take", take)
+        StepTable.take = lambda table, key, step, names: asked.append((table.dataset, "image_hash" in names)) or take(table, key, step, names)
+        rows = data._rows.read(np.arange(BATCH))
+        np.testing.assert_array_equal(rows["image_hash"], stores.image_hashes(self.store, data.plan, data.harmony["roles"], np.arange(BATCH)))
+        asked.clear()
+        data[0]
+        self.assertEqual(sorted(asked), [(name, True) for name in sorted(data.plan.datasets)])
+
+    def test_few_tables_stay_open(self):
+        most, tables.OPEN_FEATURES = tables.OPEN_FEATURES, 2
+        self.addCleanup(setattr, tables, "OPEN_FEATURES", most)
+        data = self.open()
+        for batch in data:
+            self.same(batch, self.full)
+        there = [name for name in data._tables._open if name.startswith("features_")]
+        self.assertEqual(len(there), 2)
+        # The one that was used longest ago goes.
+        data._tables.open(there[0])
+        data._tables.open(self.full.tables[0][0])
+        self.assertEqual([name for name in data._tables._open if name.startswith("features_")], [there[0], self.full.tables[0][0]])
+        self.assertTrue({f"{name}_steps" for name in data.plan.datasets} <= set(data._tables._open))
 
     def test_each_row_is_read_once(self):
         data, rows = self.open(batch=352), []

@@ -4,11 +4,12 @@ import importlib.util
 import os
 import random
 import unittest
+from unittest import mock
 
 import numpy as np
 
 from robot_prep import PrepDataset
-from robot_prep.ring import Ring
+from robot_prep.ring import Ring, Sent
 
 from .stores import NO_STORE, PLAN, STORE, equal
 
@@ -75,6 +76,15 @@ class Places(unittest.TestCase):
         self.assertIsNone(ring.take(0))
         del array
         self.assertEqual(ring.take(0), 0)
+
+    @unittest.skipUnless(TORCH, "no torch")
+    def test_pinned_batches_keep_their_count(self):
+        ring = Ring(1, 1, 3)
+        sent = Sent({"draw": np.arange(2)}, ring.number, ring.take(0), (1, 1, 1, 1, 3))
+        sent.missing = 2
+        with mock.patch("robot_prep.ring._pinned", lambda value: value):
+            pinned = sent.pin_memory()
+        self.assertEqual((pinned.missing, pinned.tensors()["image"].shape), (2, (1, 1, 3, 1, 1)))
 
 
 @unittest.skipUnless(STORE and TORCH, NO_STORE if TORCH else "no torch")
