@@ -7,6 +7,7 @@ import gc
 import pathlib
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ if __package__ in (None, ""):  # run as a file
 from .presets import BLOCK_INPUT, HF, PRESETS, Taps, taps_of
 
 ROLES = ("third", "third2", "wrist", "wrist2")
-IMAGE = {"width": 256, "height": 256, "channels": "RGB"}
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ def listed(text):
 
 def taps_from(args, checkpoint):
     from .checkpoint import Refused
+    from .inputs import numbers_in
 
     if args.taps is None:
         if args.tap_point:
             raise Refused(f"expected --taps with --tap-point {args.tap_point}, found the preset {args.preset}, which has its own: name the taps")
         return taps_of(args.preset, checkpoint.text.layers, len(checkpoint.vision.deepstackVisualIndexes))
-    at = tuple(sorted({int(t) for t in listed(args.taps)}))
+    at = tuple(sorted(set(numbers_in(args.taps, "--taps"))))
     if not at or at[0] < 0 or at[-1] > checkpoint.text.layers:
         raise Refused(f"expected taps from 0 to {checkpoint.text.layers}, found {args.taps}")
     return Taps(args.tap_point or HF, at)
@@ -86,37 +87,16 @@ def signatures_from(text, views):
             kept.pop()
         return (views,) if tuple(kept) == views else (views, tuple(kept))
     found = tuple(tuple(s.split("+")) for s in listed(text))
+    if not found:
+        raise Refused(f"expected at least one of the signatures of {'+'.join(views)}, found none: name one, or leave --signatures out")
     for s in found:
         if [v for v in views if v in s] != list(s):
             raise Refused(f"expected signatures as views of {'+'.join(views)} in that order, found {'+'.join(s)}")
     return found
 
 
-def prefix_from(args, checkpoint):
-    from .checkpoint import Refused
-
-    if args.prefix_ids is not None:
-        return tuple(int(i) for i in listed(args.prefix_ids))
-    if not (checkpoint.path / "tokenizer.json").exists() and not (checkpoint.path / "vocab.json").exists():
-        raise Refused(f"expected a tokenizer in {checkpoint.path} or --prefix-ids, found neither: give the ids of the tokens before the first picture (Qwen3-VL: 151644,872,198)")
-    from transformers import AutoTokenizer
-
-    text = "<|im_start|>user\n" if args.prefix_text is None else args.prefix_text
-    return tuple(AutoTokenizer.from_pretrained(checkpoint.path).encode(text, add_special_tokens=False))
-
-
-def image_from(checkpoint):
-    from .checkpoint import Refused
-
-    processor, v = checkpoint.processor_config(), checkpoint.vision
-    area = IMAGE["width"] * IMAGE["height"]
-    smallest = processor.get("size", {}).get("shortest_edge", processor.get("min_pixels", 0))
-    if smallest > area or IMAGE["width"] % (v.patch * v.spatialMerge):
-        raise Refused(f"expected an image processor that leaves {IMAGE['width']}x{IMAGE['height']} as it is, found shortest_edge {smallest}, patch {v.patch}, merge {v.spatialMerge}")
-    return {**IMAGE, "mean": processor["image_mean"], "std": processor["image_std"], "patch": v.patch, "temporalPatch": v.temporalPatch, "merge": v.spatialMerge, "processor": processor}
-
-
 def spec_from(args, checkpoint):
+    from .inputs import image_from, prefix_from
     from .prompt import Prompt
 
     views, image = listed(args.views), image_from(checkpoint)
@@ -160,23 +140,24 @@ def export(checkpoint, spec, out, images):
     out = pathlib.Path(out)
     if out.exists():
         raise Refused(f"expected no {out}, found one: name another folder or remove it")
-    made = out.with_name(f".{out.name}.part")
-    shutil.rmtree(made, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))  # of this process alone, so two exports to one OUT never share files
+    made = unfinished / out.name  # mkdtemp's own folder is closed to others, OUT shall not be
     try:
-        made.mkdir(parents=True)
+        made.mkdir()
         check = None if images is None else run_check(made, checkpoint, spec, images)
         if spec.precision == "bf16" or images is None:
             files = write_graphs(made, checkpoint, spec, spec.precision, spec.outputs)
         else:
             files, check = check
-        (made / "model.json").write_text(json.dumps(described(checkpoint, spec, files, check), indent=1) + "\n")
+        (made / "model.json").write_text(json.dumps(described(checkpoint, spec, files, check), indent=1, allow_nan=False) + "\n")
         made.rename(out)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def run_check(made, checkpoint, spec, images):
-    """f32: the graphs are those that stay -> (files, report). bf16: f32 graphs of the same weights are made, checked and removed -> report."""
+    """f32: the graphs are those that stay -> (files, report). bf16: f32 graphs of the same weights are made, checked and removed -> their report and that of the bf16 module."""
     from .check import checked, compare_bf16
 
     folder = made if spec.precision == "f32" else made / "f32"
@@ -187,7 +168,7 @@ def run_check(made, checkpoint, spec, images):
     if spec.precision == "bf16":
         shutil.rmtree(folder)
         say("bf16 against f32")
-        return {**report, "bf16": compare_bf16(checkpoint, spec, images)}
+        return {"f32Graphs": report, "bf16": compare_bf16(checkpoint, spec, images)}
     for name in [n for n in files if n.endswith(".f32.onnx") and "f32" not in spec.outputs]:
         (folder / name).unlink()
         del files[name]

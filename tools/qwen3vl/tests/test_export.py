@@ -182,6 +182,10 @@ class OtherModels(unittest.TestCase):
     def test_bf16(self):
         out = temporary()
         found = exported(self.checkpoint, out, "--precision", "bf16", "--outputs", "f16,int8", "--taps", "0,1,3", "--signatures", "third+wrist")
+        self.assertEqual(sorted(found["check"]), ["bf16", "f32Graphs"])
+        made = out.with_name("made")
+        made.mkdir()
+        self.assertEqual(out.stat().st_mode, made.stat().st_mode)  # readable as any folder, not closed as mkdtemp's
         self.assertEqual(sorted(f.name for f in out.iterdir()), ["model.json", "third+wrist.f16.onnx", "third+wrist.int8.onnx", "weights.bin"])
         self.assertTrue(all(c["relRms"] < 0.03 and c["minCosine"] > 0.995 for c in found["check"]["bf16"].values()), found["check"]["bf16"])
         graph = onnx.load(out / "third+wrist.f16.onnx", load_external_data=False).graph

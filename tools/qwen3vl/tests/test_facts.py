@@ -1,14 +1,17 @@
 """Presets, prompt, fingerprint, codec and refusals: what needs no export."""
 import contextlib
 import io
+import json
+import pathlib
+import tempfile
 import unittest
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from qwen3vl import codec, codec_numpy, describe, export, presets, random_model
-from qwen3vl.checkpoint import text_facts, vision_facts
+from qwen3vl import check, codec, codec_numpy, describe, export, inputs, presets, random_model
+from qwen3vl.checkpoint import Checkpoint, Refused, text_facts, vision_facts
 from qwen3vl.prompt import Prompt
 
 from .models import TINY, described
@@ -108,6 +111,85 @@ class Refusals(unittest.TestCase):
         self.assertIn("in that order", self.refused("/nowhere/out", "--prefix-ids", "500", "--signatures", "wrist+third"))
         self.assertIn("expected taps from 0 to 28", self.refused("/nowhere/out", "--prefix-ids", "500", "--taps", "29"))
         self.assertIn("f32, f16, int8", self.refused("/nowhere/out", "--prefix-ids", "500", "--outputs", "bf16"))
+
+    def test_numbers_and_prefix(self):
+        out = "/nowhere/out"
+        for options, words in (
+            (("--prefix-ids", "500,x"), "expected --prefix-ids as whole numbers"),
+            (("--prefix-ids", "500", "--taps", "0,three"), "expected --taps as whole numbers"),
+            (("--prefix-ids", "500", "--prefix-text", "hello"), "found both"),
+            (("--prefix-ids", "512"), "from 0 to 511, found 512"),
+            (("--prefix-ids=-1",), "from 0 to 511, found -1"),
+            (("--prefix-ids", "500,505"), "found 505 (image)"),
+            (("--prefix-ids", "506"), "found 506 (video)"),
+            (("--prefix-ids", "502"), "found 502 (vision_start)"),
+            (("--prefix-ids", "503"), "found 503 (vision_end)"),
+            (("--prefix-ids", "500", "--signatures", ""), "expected at least one of the signatures"),
+        ):
+            for unchecked in ((), ("--unchecked",)):
+                with self.subTest(options, unchecked=unchecked):
+                    self.assertIn(words, self.refused(out, *options, *unchecked))
+
+
+class Processors(unittest.TestCase):
+    """What the image processor says and the graph would not do."""
+
+    def image(self, without=(), **changed):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="qwen3vl_"))
+        for file in (TINY / "checkpoint").iterdir():
+            (folder / file.name).symlink_to(file)
+        (folder / "preprocessor_config.json").unlink()
+        facts = {k: v for k, v in {**random_model.PROCESSOR, **changed}.items() if k not in without}
+        (folder / "preprocessor_config.json").write_text(json.dumps(facts))
+        return inputs.image_from(Checkpoint(folder))
+
+    def test_taken(self):
+        self.assertEqual(self.image()["mean"], [0.5] * 3)
+        self.image(rescale_factor=0.00392156862745098)
+        self.image(without=("do_rescale", "do_normalize", "rescale_factor"))  # transformers' defaults are the graph's arithmetic
+        self.image(without=("size",), min_pixels=65536, max_pixels=65536)
+
+    def test_refused(self):
+        edges = random_model.PROCESSOR["size"]
+        for words, changed in (
+            ("do_rescale true", {"do_rescale": False}),
+            ("do_normalize true", {"do_normalize": False}),
+            ("do_normalize true", {"do_normalize": None}),
+            ("rescale_factor 1/255", {"rescale_factor": 1 / 256}),
+            ("rescale_factor 1/255", {"rescale_factor": None}),
+            ("leaves 256x256", {"size": {**edges, "longest_edge": 65535}}),
+            ("leaves 256x256", {"max_pixels": 65535}),
+            ("leaves 256x256", {"size": {**edges, "shortest_edge": 65537}}),
+            ("leaves 256x256", {"without": ("size",)}),
+            ("patch_size 16", {"patch_size": 14}),
+            ("merge_size 2", {"merge_size": 1}),
+            ("temporal_patch_size 2", {"without": ("temporal_patch_size",)}),
+            ("as image_mean", {"without": ("image_mean",)}),
+            ("as image_std", {"without": ("image_std",)}),
+            ("as image_std", {"image_std": [0.5, 0, 0.5]}),
+        ):
+            with self.subTest(changed), self.assertRaisesRegex(Refused, words):
+                self.image(**changed)
+
+
+class Bounds(unittest.TestCase):
+    """The self check's own arithmetic, on made-up numbers."""
+
+    def test_above_float16(self):
+        got = {"third": np.zeros((1, 2, 64, 8), np.float32)}
+        check.check_range(got, (0, 3), ("third",))
+        got["third"][0, 1, 5, 2] = -70000
+        with self.assertRaisesRegex(check.CheckFailed, r"tap 3 reaches 70000, float16 ends at 65504: leave f16 \(and int8\) out of --outputs"):
+            check.check_range(got, (0, 3), ("third",))
+
+    def test_bf16(self):
+        want = np.random.default_rng(0).normal(0, 1, (2, 64, 32)).astype(np.float32)
+        self.assertEqual(check.checked_bf16(want, want, "here")["relRms"], 0)
+        one_token = want.copy()
+        one_token[1, 7] = want[1, 8]  # the RMS over all tokens hardly sees it
+        for ours, words in ((want * 1.1, "relative RMS 0.1000"), (one_token, "least token cosine"), (np.where(want == want[0, 0, 0], np.inf, want), "found 1 others"), (want * 0, "token cosine nan")):
+            with self.subTest(words), self.assertRaisesRegex(check.CheckFailed, words):
+                check.checked_bf16(ours, want, "here")
 
 
 if __name__ == "__main__":

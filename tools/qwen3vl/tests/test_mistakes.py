@@ -11,7 +11,7 @@ from qwen3vl import pixels, stage1, text, vision
 from qwen3vl.check import CheckFailed
 from qwen3vl.presets import Taps
 
-from .models import TINY, exported
+from .models import TINY, exported, small
 
 # Taps before, at and after the DeepStack adds: prompt mistakes never show at 0, the tap point only at 1, 2, 3.
 OPTIONS = ("--taps", "0,3,6", "--outputs", "f32", "--signatures", "third+wrist")
@@ -19,6 +19,7 @@ INSTRUCTION = (11, 12, 13, 14, 15, 16, 17)
 
 patches_from_images = pixels.patches_from_images
 rows_init, layers_init, stage_taps = text.PromptRows.__init__, text.TextLayers.__init__, stage1.Stage1.taps
+add_at_images, layer_forward = text.PromptRows.add_at_images, text.Layer.forward
 
 
 def permuted(*order):
@@ -96,6 +97,32 @@ class Mistakes(unittest.TestCase):
         report = exported(TINY / "checkpoint", self.folder / "out", *OPTIONS)["check"]
         self.assertLess(max(report["maxRel"].values()), 1e-5)
         self.assertLess(report["instructionMaxRel"], 1e-6)
+
+
+def dropped_in_bf16_of_one_view(self, x, tokens):
+    return x if x.dtype == torch.bfloat16 and len(self.spans) == 1 else add_at_images(self, x, tokens)
+
+
+def nan_in_bf16(self, x, rotary, op):
+    found = layer_forward(self, x, rotary, op)
+    return found * float("nan") if x.dtype == torch.bfloat16 else found
+
+
+class Bf16(unittest.TestCase):
+    """What only the bf16 module does wrong: the f32 graphs of the same weights pass."""
+
+    def refused(self, owner, name, planted):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="qwen3vl_"))
+        with mock.patch.object(owner, name, planted), self.assertRaises(CheckFailed) as caught:
+            exported(small(), folder / "out", "--precision", "bf16", "--taps", "0,2", "--outputs", "f32")
+        self.assertEqual(list(folder.iterdir()), [])
+        return str(caught.exception)
+
+    def test_deepstack_dropped_in_the_second_signature(self):
+        self.assertIn("expected tap 2 (hf_hidden_states) of third in third in bf16 near f32", self.refused(text.PromptRows, "add_at_images", dropped_in_bf16_of_one_view))
+
+    def test_nan(self):
+        self.assertIn("finite values in bf16 for tap 2 (hf_hidden_states) of third in third+wrist", self.refused(text.Layer, "forward", nan_in_bf16))
 
 
 if __name__ == "__main__":
