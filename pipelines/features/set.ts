@@ -8,12 +8,14 @@ import {
   type FeatureCodec,
   type FeatureSet,
   outlierCount,
+  type StoredView,
 } from '../../schemas/features.ts';
 import { readSets, registerSet } from '../../sinks/features.ts';
 import type { Store } from '../../sinks/store.ts';
 import { addSquares, emptySquares, outliersOf } from '../../transforms/features/calibrate.ts';
 import { codecOf, largestOf } from '../../transforms/features/codec.ts';
-import { addToGate, emptyGate, judge } from '../../transforms/features/gate.ts';
+import { addToGate, emptyGate, type Gate, judge, type TapQuality } from '../../transforms/features/gate.ts';
+import type { Shape } from '../../transforms/features/int8.ts';
 import type { Graphs } from './graphs.ts';
 import type { FeatureModel } from './model.ts';
 import type { FrameSource } from './pictures.ts';
@@ -130,18 +132,23 @@ export interface Sample {
 export async function newSet(store: Store, wish: SetWish, sample: Sample): Promise<FeatureSet | null> {
   const { model } = wish;
   const name = nameOf(wish, null);
-  const raw = await residualStreams(sample);
-  if (raw === null) return null;
   const shape = { taps: model.taps.length, tokens: FEATURE_TOKENS, hidden: model.hidden };
+  const streams = residualStreams(sample, shape);
   const squares = emptySquares(shape);
-  for (const values of raw) addSquares(squares, values);
+  for await (const raw of streams.all()) for (const values of Object.values(raw)) addSquares(squares, values);
   const outliers = outliersOf(squares, outlierCount(model.hidden));
   const codec: FeatureCodec =
     wish.codec === 'int8'
       ? { name: 'int8', block: model.codec.block, signs: model.codec.signs, outliers }
       : { name: wish.codec };
+  const measured = emptyGate(shape);
+  const coder = codecOf(codec, shape);
+  for await (const { raw, coded } of streams.coded(codec))
+    for (const [role, values] of Object.entries(raw))
+      addToGate(measured, { values, decoded: coder.decode(coded[role as Role]!), outliers });
+  if (sample.signal.aborted) return null;
   const frames = sample.frames.reduce((sum, { draws }) => sum + draws.length, 0);
-  const gate = { frames, taps: passGate(wish, codec, { raw, outliers, frames }) };
+  const gate = { frames, taps: passed(wish, measured, { codec, frames }) };
   const made = await registerSet(store, {
     version: 1,
     set: randomBytes(8).toString('hex'),
@@ -171,20 +178,15 @@ export async function newSet(store: Store, wish: SetWish, sample: Sample): Promi
   return made;
 }
 
-interface Measured {
-  readonly raw: readonly Float32Array[];
-  readonly outliers: readonly (readonly number[])[];
-  readonly frames: number;
-}
-
-/** @throws PrepError `bad-codec` */
-function passGate({ model, codec: name }: SetWish, codec: FeatureCodec, { raw, outliers, frames }: Measured) {
-  const shape = { taps: model.taps.length, tokens: FEATURE_TOKENS, hidden: model.hidden };
-  const gate = emptyGate(shape);
-  const coder = codecOf(codec, shape);
-  for (const values of raw) addToGate(gate, { values, decoded: coder.decode(coder.encode(values)), outliers });
-  const { passed, taps, reasons } = judge(gate, model.taps, largestOf(codec));
-  if (passed) return taps;
+/** What was measured of each tap. @throws PrepError `bad-codec` where it is not enough */
+function passed(
+  { model, codec: name }: SetWish,
+  gate: Gate,
+  { codec, frames }: { readonly codec: FeatureCodec; readonly frames: number },
+): readonly TapQuality[] {
+  const verdict = judge(gate, model.taps, largestOf(codec));
+  if (verdict.passed) return verdict.taps;
+  const { reasons } = verdict;
   throw new PrepError({
     code: 'bad-codec',
     at: { field: `--codec ${name}` },
@@ -194,16 +196,41 @@ function passGate({ model, codec: name }: SetWish, codec: FeatureCodec, { raw, o
   });
 }
 
-/** Every view of the sample's frames, a batch each; null where interrupted. */
-async function residualStreams({ source, graphs, frames, batch, signal }: Sample): Promise<Float32Array[] | null> {
-  const found: Float32Array[] = [];
-  for (const { views, draws } of frames)
-    for (let from = 0; from < draws.length; from += batch) {
-      if (signal.aborted) return null;
-      const some = draws.slice(from, from + batch);
-      const { images } = await source.read(some, views);
-      const { raw } = await graphs.run({ views, images, frames: some.length, codec: null });
-      for (const role of views) found.push(raw[role]!);
-    }
-  return found;
+type Raw = Readonly<Partial<Record<Role, Float32Array>>>;
+
+/** Residual streams of the sample that are kept between the two passes (bytes); of a larger sample they are computed twice. */
+const KEPT_BYTES = 2 ** 30;
+
+/** The sample's batches, uncoded and as the graphs code them: what is measured is what will be stored. Both end early where interrupted. */
+function residualStreams({ source, graphs, frames, batch, signal }: Sample, { taps, tokens, hidden }: Shape) {
+  const batches = frames.flatMap(({ views, draws }) =>
+    Array.from({ length: Math.ceil(draws.length / batch) }, (_, i) => ({
+      views,
+      draws: draws.slice(i * batch, (i + 1) * batch),
+    })),
+  );
+  const numbers =
+    frames.reduce((sum, { views, draws }) => sum + views.length * draws.length, 0) * taps * tokens * hidden;
+  const kept: Raw[] | null = 4 * numbers <= KEPT_BYTES ? [] : null;
+  const run = async ({ views, draws }: (typeof batches)[number], codec: FeatureCodec | null) => {
+    const { images } = await source.read(draws, views);
+    return graphs.run({ views, images, frames: draws.length, codec });
+  };
+  return {
+    async *all(): AsyncGenerator<Raw> {
+      for (const one of batches) {
+        if (signal.aborted) return;
+        const { raw } = await run(one, null);
+        kept?.push(raw);
+        yield raw;
+      }
+    },
+    async *coded(codec: FeatureCodec): AsyncGenerator<{ raw: Raw; coded: Partial<Record<Role, StoredView>> }> {
+      for (const [i, one] of batches.entries()) {
+        if (signal.aborted) return;
+        const raw = kept?.[i] ?? (await run(one, null)).raw;
+        yield { raw, coded: (await run(one, codec)).views };
+      }
+    },
+  };
 }
