@@ -46,9 +46,13 @@ async function codeCast(cast: readonly Cast[], pool: PixelPool): Promise<PixelRe
     if (camera.frames.kind !== 'stream') continue;
     const parts = await codeStream({ role, camera }, camera.frames, pool);
     result.images[role] = joined(parts.map(({ images }) => images[role]!));
-    result.hashes[role] = joinedHashes(parts.map(({ hashes }) => hashes[role]!));
+    result.hashes[role] = joinedArrays<BigInt64Array>(
+      parts.map(({ hashes }) => hashes[role]!),
+      BigInt64Array,
+    );
     const canvases = parts.flatMap((part) => part.canvases?.[role] ?? []);
-    if (canvases.length > 0) result.canvases = { ...result.canvases, [role]: joinedBytes(canvases) };
+    if (canvases.length > 0)
+      result.canvases = { ...result.canvases, [role]: joinedArrays<Uint8Array>(canvases, Uint8Array) };
   }
   return result;
 }
@@ -165,21 +169,11 @@ function joined(columns: readonly JpegColumn[]): JpegColumn {
   return { data, offsets };
 }
 
-function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+function joinedArrays<T extends Uint8Array | BigInt64Array>(parts: readonly T[], kind: new (length: number) => T): T {
+  const out = new kind(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function joinedHashes(parts: readonly BigInt64Array[]): BigInt64Array {
-  const out = new BigInt64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
+    (out as Uint8Array).set(part as Uint8Array, at);
     at += part.length;
   }
   return out;

@@ -1,7 +1,7 @@
 /** Arrow schemas of the tables of feature sets, and the names of those tables. */
 import { arrow, type DataType, type Field, type Schema } from './arrow.ts';
 import type { Role } from './episode.ts';
-import type { FeatureCodec } from './features.ts';
+import { FEATURE_TOKENS, type FeatureCodec, type FeatureSet, featureValues } from './features.ts';
 import { primaryKey } from './ledger-row.ts';
 
 const required = (name: string, type: DataType): Field => new arrow.Field(name, type, false);
@@ -65,6 +65,14 @@ export interface FeatureShape {
   readonly vectors: number;
   readonly codec: FeatureCodec;
 }
+
+/** Of the tables of a set whose rows have these views. */
+export const featureShape = (set: FeatureSet, views: readonly Role[]): FeatureShape => ({
+  views,
+  values: featureValues(set),
+  vectors: set.model.taps.length * FEATURE_TOKENS,
+  codec: set.codec,
+});
 
 /** Rows of one signature of a part. A view's values lie as [tap][token][channel]. */
 export function featureSchema({ views, values, vectors, codec }: FeatureShape, metadata: object): Schema {

@@ -117,5 +117,9 @@ export function featureBytes(
   return tokens * hidden * (codec === 'f32' ? 4 : 2);
 }
 
+/** The same of a set that exists: with the outliers that it keeps. */
+export const storedBytes = ({ model, codec }: Pick<FeatureSet, 'model' | 'codec'>): number =>
+  featureBytes(model, codec.name, codec.name === 'int8' ? codec.outliers[0]!.length : 0);
+
 /** Channels per tap that int8 keeps apart. */
 export const outlierCount = (hidden: number): number => (hidden >= 1024 ? 8 : 4);

@@ -1,9 +1,9 @@
 /** Rows of features: written in big adds, read by their places, found again by the keys of their frames. */
 import { createHash } from 'node:crypto';
-import { arrow, type RecordBatch, type Schema, type Table } from '../schemas/arrow.ts';
+import { arrow, type RecordBatch, type Schema } from '../schemas/arrow.ts';
 import type { Role } from '../schemas/episode.ts';
 import { PrepError } from '../schemas/errors.ts';
-import { type FeatureShape, featureSchema, keysSchema, mapSchema } from '../schemas/feature-tables.ts';
+import { type FeatureShape, featureSchema } from '../schemas/feature-tables.ts';
 import type { StoredView } from '../schemas/features.ts';
 import * as column from './columns.ts';
 import { addFile, openIpcBuffer } from './ipc-buffer.ts';
@@ -240,67 +240,4 @@ export async function* scanFrames(
   } finally {
     table.close();
   }
-}
-
-/** Rows of one `add` of narrow tables. */
-const NARROW_ROWS = 1_000_000;
-
-/** A table of one or two narrow columns, written whole. */
-async function writeNarrow(
-  store: Store,
-  name: string,
-  schema: Schema,
-  rows: number,
-  part: (from: number, to: number) => column.Column[],
-) {
-  const table = await openOrCreate(store, name, schema);
-  try {
-    for (let from = 0; from < rows; from += NARROW_ROWS) {
-      const batch: Table = column.tableOf(schema, [part(from, Math.min(rows, from + NARROW_ROWS))]);
-      await attempt(store.uri, `write ${name}`, () => table.add(batch));
-    }
-  } finally {
-    table.close();
-  }
-}
-
-export const writeKeys = (store: Store, name: string, frames: BigInt64Array): Promise<void> =>
-  writeNarrow(store, name, keysSchema(), frames.length, (from, to) => [column.int64s(frames.subarray(from, to))]);
-
-export async function* readKeys(store: Store, name: string): AsyncGenerator<BigInt64Array> {
-  const table = await needTable(store, name);
-  try {
-    for await (const batch of scan(table.query())) yield batch.getChild('frame')!.toArray() as BigInt64Array;
-  } finally {
-    table.close();
-  }
-}
-
-export const writeMap = (store: Store, name: string, parts: Int32Array, rows: Int32Array): Promise<void> =>
-  writeNarrow(store, name, mapSchema(), rows.length, (from, to) => [
-    column.int32s(parts.subarray(from, to)),
-    column.int32s(rows.subarray(from, to)),
-  ]);
-
-/** Entries `from` … `from + count − 1` of a map. */
-export async function readMap(
-  table: LanceTable,
-  from: number,
-  count: number,
-): Promise<{ parts: Int32Array; rows: Int32Array }> {
-  const [parts, rows] = [new Int32Array(count), new Int32Array(count)];
-  let at = 0;
-  for await (const batch of table.query().select(['part', 'row']).limit(count).offset(from)) {
-    parts.set(batch.getChild('part')!.toArray() as Int32Array, at);
-    rows.set(batch.getChild('row')!.toArray() as Int32Array, at);
-    at += batch.numRows;
-  }
-  if (at === count) return { parts, rows };
-  throw new PrepError({
-    code: 'stale-features',
-    at: { field: table.name },
-    expected: `entries up to ${from + count}`,
-    found: String(from + at),
-    remedy: '`prep features run` makes the map again',
-  });
 }

@@ -82,6 +82,16 @@ export function datasetTables(dataset: string) {
   return { steps: `${dataset}_steps`, ledger: `${dataset}_episodes`, tracks: `${dataset}_tracks` } as const;
 }
 
+/** A plan or a question names a dataset that the store does not have. */
+export const noDataset = (store: Store, dataset: string): PrepError =>
+  new PrepError({
+    code: 'unknown-dataset',
+    at: { store: store.uri, dataset },
+    expected: 'datasets of the store',
+    found: dataset,
+    remedy: '`prep status` lists them',
+  });
+
 /** Rounds of opening and creating, 20 ms apart, while another process is in the middle of creating the same table. */
 const CREATE_ROUNDS = 100;
 

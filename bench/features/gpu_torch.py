@@ -1,19 +1,14 @@
 """The exported module's operators as torch has them, fused."""
 import torch.nn.functional as F
 
-from qwen3vl.ops import Primitive
+from qwen3vl.ops import Primitive, Standard
 
 
 class TorchOps(Primitive):
     """The exported module run by torch itself with its fused attention: the strongest form of the same work outside ONNX Runtime."""
 
-    @staticmethod
-    def rms_norm(x, weight, eps):
-        return F.rms_norm(x, (x.shape[-1],), weight, eps)
-
-    @staticmethod
-    def gelu(x, approximate):
-        return F.gelu(x, approximate=approximate)
+    rms_norm = staticmethod(Standard.rms_norm)
+    gelu = staticmethod(Standard.gelu)
 
     @staticmethod
     def attention(q, k, v, heads, scale, causal):

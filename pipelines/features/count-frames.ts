@@ -1,11 +1,10 @@
 /** Which frames a plan draws, each once, by dataset and by the views that a graph would see. From plans and ledgers; no row is read. */
 import type { Role } from '../../schemas/episode.ts';
-import { PrepError } from '../../schemas/errors.ts';
 import { signatureName } from '../../schemas/features.ts';
 import type { PrepMetadata } from '../../schemas/row.ts';
 import { openPlanning, type PlannableEpisode, type PlanningReader } from '../../sinks/planning.ts';
 import { readSegments, type StoredSegment } from '../../sinks/plans.ts';
-import type { Store } from '../../sinks/store.ts';
+import { noDataset, type Store } from '../../sinks/store.ts';
 import { segmentOrder } from '../../transforms/order/draws.ts';
 import { openDomains, planNamed } from '../mixed/plan-rows.ts';
 import type { Domain } from '../plan/domain.ts';
@@ -110,13 +109,7 @@ async function drawnFrames({ store, dataset, views }: Wanted, domains: ReadonlyM
 async function planning(store: Store, dataset: string): Promise<PlanningReader> {
   const reader = await openPlanning(store, dataset);
   if (reader) return reader;
-  throw new PrepError({
-    code: 'unknown-dataset',
-    at: { store: store.uri, dataset },
-    expected: 'datasets of the store',
-    found: dataset,
-    remedy: '`prep status` lists them',
-  });
+  throw noDataset(store, dataset);
 }
 
 /** The model's views that an episode has, as its ledger row tells: a role whose cameras it recorded. */

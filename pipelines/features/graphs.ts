@@ -4,7 +4,6 @@ import type { FeatureModel, GraphOutput } from './model.ts';
 import { openThread } from './thread.ts';
 
 export interface Graphs {
-  readonly provider: string;
   /** Jobs that are computed at the same time. */
   readonly streams: number;
   /** @throws PrepError `provider`, `not-finite`, `bad-codec` (`record`: the frame's number in the job) */
@@ -35,7 +34,7 @@ export function openGraphs(model: FeatureModel, { provider, device, streams }: D
   const threads = Array.from({ length: streams }, () => openThread<GraphJob, GraphResult>('graph-worker', start));
   let turn = 0;
   return {
-    ...{ provider, streams },
+    streams,
     run: (job) => threads[turn++ % streams]!.run(job, [job.images.buffer]),
     close: async () => void (await Promise.all(threads.map((thread) => thread.close()))),
   };

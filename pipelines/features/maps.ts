@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mapTable } from '../../schemas/feature-tables.ts';
 import type { FeatureSet } from '../../schemas/features.ts';
 import { attemptName } from '../../sinks/attempt-name.ts';
-import { readKeys, writeMap } from '../../sinks/feature-rows.ts';
+import { readKeys, writeMap } from '../../sinks/feature-maps.ts';
 import {
   type FeatureMap,
   type FeaturePart,
@@ -57,20 +57,34 @@ const ROUNDS = 10;
 export async function makeMaps(store: Store, set: FeatureSet, rows: PlanRows, published: Published): Promise<MadeMaps> {
   const holed: FeaturePart[] = [];
   const now = partsNow(published.parts, rows);
+  let known = await knownMaps(store, set, rows);
   for (const one of rows.segments) {
     const basis = basisOf(rows, one);
     const parts = now.filter((part) => part.basis === basis);
     if (parts.length === 0) continue;
     for (let round = 0; round < ROUNDS; round++) {
-      const made = await makeMap(store, set, { rows, one, parts, published });
+      const made = await makeMap(store, set, { rows, one, parts, published, known });
       holed.push(...made.holed);
       if (made.done) break;
+      known = await knownMaps(store, set, rows);
     }
   }
   return { maps: mapsNow(await readMaps(store, set.set, rows.plan), rows), holed };
 }
 
+interface KnownMaps {
+  readonly maps: readonly FeatureMap[];
+  /** Tables of the store. */
+  readonly names: ReadonlySet<string>;
+}
+
+const knownMaps = async (store: Store, set: FeatureSet, { plan }: PlanRows): Promise<KnownMaps> => ({
+  maps: await readMaps(store, set.set, plan),
+  names: new Set(await tableNames(store)),
+});
+
 interface Making {
+  readonly known: KnownMaps;
   readonly rows: PlanRows;
   readonly one: PlanRows['segments'][number];
   readonly parts: readonly FeaturePart[];
@@ -78,13 +92,12 @@ interface Making {
 }
 
 /** `done`: false where another process published that revision first, perhaps of fewer parts. */
-async function makeMap(store: Store, set: FeatureSet, { rows, one, parts, published }: Making) {
+async function makeMap(store: Store, set: FeatureSet, { rows, one, parts, published, known }: Making) {
   const { segment, start, draws } = one.segment;
-  const before = (await readMaps(store, set.set, rows.plan)).find((map) => map.segment === segment);
+  const before = known.maps.find((map) => map.segment === segment);
   const basis = basisOf(rows, one);
   const digest = digestOf(parts);
-  const names = new Set(await tableNames(store));
-  const there = before !== undefined && [before, ...before.tables].every(({ table }) => names.has(table));
+  const there = before !== undefined && [before, ...before.tables].every(({ table }) => known.names.has(table));
   if (there && before.basis === basis && (before.missing === 0 || before.parts === digest))
     return { done: true, holed: [] };
   const made = await assemble(store, { start, draws }, { ...published, parts });

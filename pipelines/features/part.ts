@@ -1,8 +1,9 @@
 /** One part of a set: the frames that a range of draws shows first, computed, written, compared and published by one insert. */
-import { featureTable } from '../../schemas/feature-tables.ts';
-import { FEATURE_TOKENS, type FeatureSet, featureBytes, featureValues } from '../../schemas/features.ts';
+import { featureShape, featureTable } from '../../schemas/feature-tables.ts';
+import { type FeatureSet, storedBytes } from '../../schemas/features.ts';
 import { attemptName } from '../../sinks/attempt-name.ts';
-import { type FeatureRows, needTable, openFeatureWriter, writeKeys } from '../../sinks/feature-rows.ts';
+import { writeKeys } from '../../sinks/feature-maps.ts';
+import { type FeatureRows, needTable, openFeatureWriter } from '../../sinks/feature-rows.ts';
 import { type FeatureTable, publishPart } from '../../sinks/features.ts';
 import { dropTable } from '../../sinks/shards.ts';
 import type { Store } from '../../sinks/store.ts';
@@ -94,15 +95,12 @@ export async function makePart(work: PartWork, wish: PartWish, published: Publis
   // Somebody else has made the same part meanwhile: then this one is not needed.
   if (!made) await dropAll(store, names);
   const computed = tables.reduce((sum, table) => sum + table.rows, 0);
-  return { computed: made ? computed : 0, reused: wanted.reused, bytes: made ? wanted.views * bytesPerView(set) : 0 };
+  return { computed: made ? computed : 0, reused: wanted.reused, bytes: made ? wanted.views * storedBytes(set) : 0 };
 }
 
 async function dropAll(store: Store, names: readonly string[]): Promise<void> {
   for (const name of names) await dropTable(store, name);
 }
-
-const bytesPerView = ({ model, codec }: FeatureSet): number =>
-  featureBytes(model, codec.name, codec.name === 'int8' ? codec.outliers[0]!.length : 0);
 
 /** Null where interrupted. */
 async function keysOf({ rows, set, hash, signal }: PartWork, { start, draws }: PartRange): Promise<FrameKeys | null> {
@@ -165,12 +163,7 @@ const AHEAD = 2;
 async function writeTable(work: PartWork, table: TableWork): Promise<FeatureTable | null> {
   const { store, set, source, graphs, batch, rows, signal } = work;
   const views = set.signatures[table.signature]!;
-  const shape = {
-    views,
-    values: featureValues(set),
-    vectors: set.model.taps.length * FEATURE_TOKENS,
-    codec: set.codec,
-  };
+  const shape = featureShape(set, views);
   const writer = await openFeatureWriter(store, table.name, {
     shape,
     metadata: { set: set.set, views, plan: rows.plan },

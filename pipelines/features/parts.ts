@@ -1,7 +1,7 @@
 /** Which parts a plan has, which of them need not be made, and as what the others are made. */
 import { PrepError } from '../../schemas/errors.ts';
 import type { FeatureSet } from '../../schemas/features.ts';
-import { readKeys } from '../../sinks/feature-rows.ts';
+import { readKeys } from '../../sinks/feature-maps.ts';
 import type { FeaturePart } from '../../sinks/features.ts';
 import type { Store } from '../../sinks/store.ts';
 import { frameKeys } from '../../transforms/features/frame-key.ts';

@@ -1,9 +1,11 @@
 /** Features of drawn rows: found by the plan's map, compared with the rows' own pictures, decoded. */
 import type { Role } from '../../schemas/episode.ts';
 import { PrepError } from '../../schemas/errors.ts';
+import { featureShape } from '../../schemas/feature-tables.ts';
 import { FEATURE_TOKENS, type FeatureSet, featureValues } from '../../schemas/features.ts';
 import type { MixedRows } from '../../schemas/mixed-row.ts';
-import { type FeatureRows, needTable, readMap, takeFeatures } from '../../sinks/feature-rows.ts';
+import { readMap } from '../../sinks/feature-maps.ts';
+import { type FeatureRows, needTable, takeFeatures } from '../../sinks/feature-rows.ts';
 import { type FeatureMap, readMaps, readSets } from '../../sinks/features.ts';
 import type { LanceTable, Store } from '../../sinks/store.ts';
 import { codecOf } from '../../transforms/features/codec.ts';
@@ -142,11 +144,14 @@ async function readDraws(reading: Reading, draws: readonly number[], mixed: Mixe
   const present = new Uint8Array(draws.length * set.views.length);
   const wanted = new Map<string, number[]>();
   for (const [i, place] of places.entries())
-    if (place) wanted.set(place.table, [...(wanted.get(place.table) ?? []), i]);
+    if (place) {
+      const mine = wanted.get(place.table);
+      if (mine) mine.push(i);
+      else wanted.set(place.table, [i]);
+    }
   const codec = codecOf(set.codec, { taps: set.model.taps.length, tokens: FEATURE_TOKENS, hidden: set.model.hidden });
   const take = async ([table, mine]: [string, number[]]) => {
     const { views } = places[mine[0]!]!;
-    const shape = { views, values: per, vectors: set.model.taps.length * FEATURE_TOKENS, codec: set.codec };
     const opened = await reading.open(table);
     return {
       mine,
@@ -154,7 +159,7 @@ async function readDraws(reading: Reading, draws: readonly number[], mixed: Mixe
       found: await takeFeatures(
         opened,
         mine.map((i) => places[i]!.row),
-        shape,
+        featureShape(set, views),
       ),
     };
   };

@@ -102,7 +102,8 @@ async function withRows(opened: Opened, control: FeatureControl): Promise<Featur
   const wish: SetWish = { ...request.set, model };
   const known = await registeredSet(store, wish);
   const first = await firstDraws(store, rows);
-  allowBytes(opened, wish, { known, there: known ? await partsThere(store, rows, known) : [], first });
+  const there = known && (await partsThere(store, rows, known));
+  allowBytes(opened, wish, { known, there: there ?? [], first });
   const source = await openPictures(opened);
   const graphs = openGraphs(model, request.device);
   try {
@@ -116,7 +117,7 @@ async function withRows(opened: Opened, control: FeatureControl): Promise<Featur
       signal: control.signal,
     };
     const set = known ?? (await firstSet(store, wish, sampling));
-    const made = set && (await makeParts(opened, { set, first, source, graphs }, control));
+    const made = set && (await makeParts(opened, { set, there, first, source, graphs }, control));
     const seconds = (performance.now() - started) / 1000;
     return { ...reportOf(opened, set, made), seconds, framesPerSecond: (made?.computed ?? 0) / seconds };
   } finally {
@@ -143,28 +144,25 @@ function allowBytes(
 
 interface Making {
   readonly set: FeatureSet;
+  /** Parts that need not be made, where they have been looked for. */
+  readonly there: readonly FeaturePart[] | null;
   readonly first: FirstDraws;
   readonly source: FrameSource;
   readonly graphs: Graphs;
 }
 
-interface MadeParts {
-  readonly parts: number;
-  readonly made: number;
-  readonly there: number;
-  readonly computed: number;
-  readonly reused: number;
-  readonly bytes: number;
+interface MadeParts extends Pick<FeatureReport, 'parts' | 'made' | 'there' | 'computed' | 'reused' | 'bytes'> {
   readonly maps: readonly FeatureMap[];
   readonly interrupted: boolean;
 }
 
 async function makeParts(opened: Opened, making: Making, control: FeatureControl): Promise<MadeParts> {
   const { store, rows, model, request } = opened;
-  const { set, first } = making;
+  const { set, first, source, graphs } = making;
   const wanted = partsOf(rows, { ...request, partDraws: set.partDraws });
   const frames = publishedFrames(store, set.set);
-  const done = new Set((await partsThere(store, rows, set)).map(({ start }) => start));
+  const there = making.there ?? (await partsThere(store, rows, set));
+  const done = new Set(there.map(({ start }) => start));
   let missing = wanted.filter(({ start }) => !done.has(start));
   const counts = {
     parts: wanted.length,
@@ -177,7 +175,7 @@ async function makeParts(opened: Opened, making: Making, control: FeatureControl
   const total = missing.reduce((sum, { start, draws }) => sum + first.count(start, start + draws), 0);
   let seen = 0;
   const work: PartWork = {
-    ...{ store, rows, ...making, signal: control.signal, batch: request.batch },
+    ...{ store, rows, set, first, source, graphs, signal: control.signal, batch: request.batch },
     hash: await openImageHash(),
     runtime: runtimeOf(request.device, request.batch, model),
     progress(some) {

@@ -1,15 +1,10 @@
 /** `prep features status`: what a store has of features, how much of which plan and dataset they cover, and what is stale about them. */
 import { PrepError } from '../../schemas/errors.ts';
-import { FEATURE_TOKENS, type FeatureSet, featureBytes, featureValues, outlierCount } from '../../schemas/features.ts';
-import { needTable, readMap, takeFeatures } from '../../sinks/feature-rows.ts';
-import {
-  type FeatureMap,
-  type FeatureTable,
-  newestParts,
-  readMaps,
-  readParts,
-  readSets,
-} from '../../sinks/features.ts';
+import { featureShape } from '../../schemas/feature-tables.ts';
+import { type FeatureSet, storedBytes } from '../../schemas/features.ts';
+import { readMap } from '../../sinks/feature-maps.ts';
+import { needTable, takeFeatures } from '../../sinks/feature-rows.ts';
+import { type FeatureMap, newestParts, readMaps, readParts, readSets } from '../../sinks/features.ts';
 import { readSegments } from '../../sinks/plans.ts';
 import { connectStore, type Store, tableNames } from '../../sinks/store.ts';
 import { openPlanRows, type PlanRows } from '../mixed/plan-rows.ts';
@@ -96,7 +91,7 @@ async function setStatus(store: Store, set: FeatureSet, { names, plans, model }:
     },
     parts: parts.length,
     frames: tables.reduce((sum, { rows }) => sum + rows, 0),
-    bytes: tables.reduce((sum, table) => sum + tableBytes(set, table), 0),
+    bytes: tables.reduce((sum, { rows, views }) => sum + rows * views.length, 0) * storedBytes(set),
     plans: covered,
     stale: [
       ...gone.map((table) => `the table ${table} is gone: \`prep features run\` makes its part again`),
@@ -106,9 +101,6 @@ async function setStatus(store: Store, set: FeatureSet, { names, plans, model }:
     ],
   };
 }
-
-const tableBytes = ({ model, codec }: FeatureSet, { rows, views }: FeatureTable): number =>
-  rows * views.length * featureBytes(model, codec.name, outlierCount(model.hidden));
 
 /** Draws of a plan that are compared with the pictures that the store holds now. */
 const COMPARED = 64;
@@ -192,16 +184,10 @@ async function otherPictures(
     const mine = offsets.flatMap((offset, i) => (places.parts[offset] === part ? [{ offset, i }] : []));
     if (mine.length === 0) continue;
     const opened = await needTable(store, table);
-    const shape = {
-      views,
-      values: featureValues(set),
-      vectors: set.model.taps.length * FEATURE_TOKENS,
-      codec: set.codec,
-    };
     const found = await takeFeatures(
       opened,
       mine.map(({ offset }) => places.rows[offset]!),
-      shape,
+      featureShape(set, views),
     ).finally(() => opened.close());
     for (const [j, { offset, i }] of mine.entries()) {
       const same = set.views.every(

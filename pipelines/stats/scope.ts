@@ -6,7 +6,7 @@ import { STATS_VERSION, type StatsSubject } from '../../schemas/stats.ts';
 import { type EpisodePlace, ledgerPlaces, type Places } from '../../sinks/label-rows.ts';
 import { readDomains, readSegments } from '../../sinks/plans.ts';
 import { listDatasets } from '../../sinks/read.ts';
-import { datasetTables, openIfThere, type Store } from '../../sinks/store.ts';
+import { datasetTables, noDataset, openIfThere, type Store } from '../../sinks/store.ts';
 import { storedMetadata } from '../../sinks/tables.ts';
 import { type NumberHarmony, numberChange } from '../../transforms/alike.ts';
 import type { Harmony } from '../../transforms/harmonise.ts';
@@ -135,14 +135,7 @@ async function factsOf(store: Store, dataset: string): Promise<DatasetFacts> {
   const ledger = await openIfThere(store, names.ledger);
   const steps = await openIfThere(store, names.steps);
   try {
-    if (!ledger || !steps)
-      throw new PrepError({
-        code: 'unknown-dataset',
-        at: { store: store.uri, dataset },
-        expected: 'datasets of the store',
-        found: dataset,
-        remedy: '`prep status` lists them',
-      });
+    if (!ledger || !steps) throw noDataset(store, dataset);
     return { metadata: storedMetadata(await steps.schema()), places: await ledgerPlaces(store, ledger) };
   } finally {
     ledger?.close();
