@@ -40,7 +40,12 @@ export async function swapStore(store: string, dataset: string, shape: TableShap
 
 async function sameOptions(folder: string, dataset: string, shape: TableShape): Promise<boolean> {
   if (!tableFolders(dataset).every((name) => existsSync(join(folder, name)))) return false;
-  const reader = await openDataset(folder, dataset);
+  const reader = await openDataset(folder, dataset).catch((error: unknown) => {
+    // A folder without a manifest: the attempt was killed while it made that table.
+    if (error instanceof PrepError && error.code === 'unknown-dataset') return null;
+    throw error;
+  });
+  if (!reader) return false;
   reader.close();
   return JSON.stringify(reader.metadata) === JSON.stringify(shape.metadata);
 }

@@ -1,5 +1,5 @@
 /** `prep relabel` against the one thing that it must equal: a fresh ingest with the new options. */
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -117,6 +117,15 @@ async function appears(path: string): Promise<void> {
 }
 
 describe('stops', () => {
+  it('killed while it made a table, it begins anew', async () => {
+    const store = copyOf(base);
+    // A table's folder is there before its manifest.
+    for (const name of ['steps', 'episodes', 'tracks'])
+      mkdirSync(join(store, `.relabel-droid/droid_${name}.lance/data`), { recursive: true });
+    expect((await relabel(store, '--dt', '0.1')).kept).toBe(3);
+    expect(existsSync(join(store, '.relabel-droid'))).toBe(false);
+  });
+
   it('killed at random moments and started again, it ends the same', { timeout: 120_000 }, async () => {
     const fresh = freshFolder();
     await ingestDemo(fresh, ...source, '--dt', '0.1', '--reference', 'wrist');
